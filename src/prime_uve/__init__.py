@@ -1,0 +1,1 @@
+"""prime-uve: uv environments outside the project, registered and checked."""
