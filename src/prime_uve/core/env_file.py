@@ -1,0 +1,167 @@
+"""The env files of a checkout: ``.env.uve``, which is committed, and ``.env.uve.local``, which lies over it.
+
+Hot: imports only what a bare interpreter has already loaded.
+"""
+
+import os
+import stat
+
+from prime_uve.core.env_syntax import parse
+from prime_uve.core.paths import BASES_VARIABLE, bases, is_inside, open_at_once
+from prime_uve.errors import EnvFileError, UntrustedPathError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME = ".env.uve"
+LOCAL_NAME = ".env.uve.local"
+KEY = "UV_PROJECT_ENVIRONMENT"
+MAX_SIZE = 1 << 20  # bytes
+
+
+class Reading:
+    """What the env files of a checkout say.
+
+    `variables` are those to be added to the process environment that they were read under; `environment` is the value
+    of ``UV_PROJECT_ENVIRONMENT`` as it stands, ``None`` where no file gives one. `source` is the path of the file
+    that gives it (else of the committed file), `content` the bytes of that file, `is_local` whether it is the
+    user's own.
+    """
+
+    __slots__ = ("content", "environment", "is_local", "root", "source", "variables")
+
+    def __init__(self, root: str, *, shared: bytes, local: bytes | None, environ: "Mapping[str, str]") -> None:
+        # A value left over from another project would make uv sync the wrong environment.
+        outer = {name: value for name, value in environ.items() if name != KEY}
+        self.root = root
+        over = _parse(root, LOCAL_NAME, local, outer) if local is not None else {}
+        self.variables = {**_parse(root, NAME, shared, {**outer, **over}), **over}
+        self.environment = self.variables.get(KEY)
+        self.is_local = KEY in over
+        self.source = os.path.join(root, LOCAL_NAME if self.is_local else NAME)
+        self.content = local if self.is_local and local is not None else shared
+
+
+def load(root: str, environ: "Mapping[str, str]") -> Reading | None:
+    """Read the env files of the checkout at `root` as uv would, under the variables `environ`.
+
+    The local file lies over the committed one; what `environ` holds lies over both, except
+    ``UV_PROJECT_ENVIRONMENT``, which always comes from the files. ``None`` where there is no ``.env.uve``.
+
+    Raises:
+        EnvFileError: a file cannot be read, or uv would read only part of it.
+    """
+    shared = read(os.path.join(root, NAME))
+    return None if shared is None else load_over(root, shared, environ)
+
+
+def load_over(root: str, shared: bytes, environ: "Mapping[str, str]") -> Reading:
+    """Read `shared` in place of the committed file of the checkout at `root`, with its local file over it.
+
+    Raises:
+        EnvFileError: see `load`.
+    """
+    return Reading(root, shared=shared, local=read(os.path.join(root, LOCAL_NAME)), environ=environ)
+
+
+def read(path: str) -> bytes | None:
+    """Return the bytes of an env file, ``None`` if there is none.
+
+    Raises:
+        EnvFileError: it is no regular file, larger than 1 MiB, or cannot be read.
+    """
+    try:
+        with open(path, "rb", buffering=0, opener=open_at_once) as stream:
+            facts = os.fstat(stream.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise EnvFileError(f"{path!r} is not a file; move it away and write one: prime-uve init")
+            if facts.st_size > MAX_SIZE:
+                raise EnvFileError(
+                    f"{path!r} is larger than 1 MiB: no env file; write a new one: prime-uve init --force"
+                )
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        if not os.path.islink(path):
+            return None
+        raise EnvFileError(f"{path!r} is a link that leads nowhere; mend or remove it: ls -l {path!r}") from None
+    except OSError as error:
+        raise EnvFileError(f"cannot read {path!r}: {error.strerror}; see its permissions: ls -l {path!r}") from error
+
+
+def write(path: str, content: bytes) -> None:
+    """Replace the env file at `path` (the target, where it is a link) as a whole; its permissions stay.
+
+    Raises:
+        EnvFileError: it cannot be written; what was there is there.
+    """
+    target = os.path.realpath(path)
+    beside = f"{target}.{os.getpid()}.tmp"
+    try:
+        with open(beside, "xb") as stream:
+            stream.write(content)
+        try:
+            if os.path.exists(target):
+                os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
+            os.replace(beside, target)
+        except BaseException:
+            os.unlink(beside)
+            raise
+    except OSError as error:
+        raise EnvFileError(f"cannot write {path!r}: {error.strerror}; see ls -ld {os.path.dirname(path)!r}") from error
+
+
+def _parse(root: str, name: str, content: bytes, environ: "Mapping[str, str]") -> dict[str, str]:
+    try:
+        return parse(content, environ)
+    except EnvFileError as error:
+        path = os.path.join(root, name)
+        raise EnvFileError(f"{path!r}, {error}; correct that line", line=error.line, key=error.key) from None
+
+
+def named_environment(reading: Reading) -> str | None:
+    """Return the environment that the files name, absolute; ``None`` where they name none.
+
+    Raises:
+        EnvFileError: the value is empty, relative, or holds ``..``: uv would put that somewhere into the project.
+    """
+    value = reading.environment
+    if value is None:
+        return None
+    fault = "is empty" if not value else "is not absolute" if not os.path.isabs(value) else ""
+    if ".." in value.replace("\\", "/").split("/"):
+        fault = "goes through '..'"
+    if fault:
+        raise EnvFileError(
+            f"{reading.source!r}: {KEY} {fault}: {value!r}; write a good one: prime-uve init --force", key=KEY
+        )
+    return value
+
+
+def trusted_environment(reading: Reading) -> str | None:
+    """Return the environment that the files name, if they may name it; ``None`` where they name none.
+
+    A committed file may name what lies strictly inside a base; ``.env.uve.local`` is the user's own and may name any
+    place outside the project.
+
+    Raises:
+        UntrustedPathError: it may not.
+        EnvFileError: the value is no usable path.
+    """
+    value = named_environment(reading)
+    if value is None:
+        return None
+    if is_inside(value, reading.root) or is_inside(reading.root, value) or os.path.realpath(value) == reading.root:
+        raise UntrustedPathError(
+            f"{reading.source!r} names an environment inside its own project, or around it: {value!r}; "
+            f"write a good one: prime-uve init --force",
+            key=KEY,
+        )
+    folders = bases()
+    if not reading.is_local and not any(is_inside(value, base) for base in folders):
+        raise UntrustedPathError(
+            f"{reading.source!r} names {value!r}, which is not inside {' or '.join(map(repr, folders))}; to allow it, "
+            f"name it in {LOCAL_NAME}: prime-uve init --venv-dir {value!r}, or add its folder to {BASES_VARIABLE}",
+            key=KEY,
+        )
+    return value

@@ -1,0 +1,173 @@
+"""What we ask Git.
+
+Hot: imports only what a bare interpreter has already loaded, so Git is started without ``subprocess``, which costs as
+much as Git itself.
+"""
+
+import os
+import sys
+
+from prime_uve.errors import ProjectError
+
+READ_SIZE = 1 << 16  # bytes
+SHA1_DIGITS = 40
+
+
+class Entry:
+    """A file in the index: `mode` (octal digits), `oid` (hex) of its blob, `path` from the top, with ``/``."""
+
+    __slots__ = ("mode", "oid", "path")
+
+    def __init__(self, mode: str, oid: str, path: str) -> None:
+        self.mode = mode
+        self.oid = oid
+        self.path = path
+
+
+def find_checkout(start: str) -> str | None:
+    """Return the top folder of the Git checkout that `start` lies in, links resolved; ``None`` outside of one."""
+    folder = os.path.realpath(start)
+    while not os.path.lexists(os.path.join(folder, ".git")):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+    return folder
+
+
+def git(folder: str, *args: str) -> bytes:
+    """Run ``git`` in `folder` and return what it prints on stdout; its stderr is ours.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
+    code, output = _run(["git", "-C", folder, *args])
+    if code != 0:
+        raise ProjectError(
+            f"git {args[0]} failed in {folder!r} (exit code {code}); see what it says: git -C {folder!r} status"
+        )
+    return output
+
+
+def index_entries(checkout: str, *patterns: str) -> list[Entry]:
+    """Return the files of the index whose path matches one of the glob `patterns`; unmerged ones are left out.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
+    listing = git(checkout, "ls-files", "--stage", "-z", "--full-name", "--", *(f":(top,glob){p}" for p in patterns))
+    entries = []
+    for line in os.fsdecode(listing).split("\0")[:-1]:
+        facts, _, path = line.partition("\t")
+        mode, oid, stage = facts.split(" ")
+        if stage == "0":
+            entries.append(Entry(mode, oid, path))
+    return entries
+
+
+def blob(checkout: str, entry: Entry) -> bytes:
+    """Return what the index holds for `entry`; read from the work tree where Git's own hash says that it is the same.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
+    try:
+        with open(os.path.join(checkout, entry.path), "rb") as stream:
+            content = stream.read()
+    except OSError:
+        content = b""
+    return content if _oid(content, len(entry.oid)) == entry.oid else git(checkout, "cat-file", "blob", entry.oid)
+
+
+def committed_blob(checkout: str, path: str, revision: str = "HEAD") -> bytes | None:
+    """Return what `revision` holds for `path` (from the top of the checkout), ``None`` if it holds no such file.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    code, output = _run(["git", "-C", checkout, "cat-file", "blob", f"{revision}:{path}"], quiet=True)
+    return output if code == 0 else None
+
+
+def is_unchanged(checkout: str, path: str, *, since: str) -> bool:
+    """Tell whether `path` in the work tree is what the revision `since` holds; no, if there is no such revision.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    return _run(["git", "-C", checkout, "diff", "--quiet", since, "--", path], quiet=True)[0] == 0
+
+
+def is_from_elsewhere(checkout: str, path: str, content: bytes) -> bool:
+    """Tell whether a merge, cherry-pick or rebase in progress brings `content` for `path` from another commit."""
+    # `git merge` names what it merges in GITHEAD_<oid> before there is a MERGE_HEAD.
+    merged = [name.removeprefix("GITHEAD_") for name in os.environ if name.startswith("GITHEAD_")]
+    revisions = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", *merged)
+    return any(committed_blob(checkout, path, revision) == content for revision in revisions)
+
+
+def exclude(checkout: str, pattern: str) -> bool:
+    """Add `pattern` to the repository's own exclude file, once; return whether it had to be added.
+
+    Raises:
+        ProjectError: Git is not there, failed, or its exclude file cannot be written.
+    """
+    # The answer is relative to `checkout` where it can be.
+    path = os.path.join(
+        checkout, os.fsdecode(git(checkout, "rev-parse", "--git-path", "info/exclude")).removesuffix("\n")
+    )
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "ab+") as stream:
+            stream.seek(0)
+            content = stream.read()
+            if pattern.encode() in content.splitlines():
+                return False
+            stream.write((b"" if content.endswith(b"\n") or not content else b"\n") + pattern.encode() + b"\n")
+    except OSError as error:
+        raise ProjectError(f"cannot write {path!r}: {error.strerror}; add the line {pattern} to it yourself") from error
+    return True
+
+
+def _oid(content: bytes, digits: int) -> str:
+    import hashlib
+
+    algorithm = "sha1" if digits == SHA1_DIGITS else "sha256"
+    return hashlib.new(algorithm, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _run(argv: list[str], *, quiet: bool = False) -> tuple[int, bytes]:
+    try:
+        if sys.platform == "win32":
+            import subprocess
+
+            done = subprocess.run(
+                argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if quiet else None, check=False
+            )
+            return done.returncode, done.stdout
+        return _spawn(argv, quiet=quiet)
+    except FileNotFoundError:
+        raise ProjectError("git is not on PATH; install Git") from None
+
+
+def _spawn(argv: list[str], *, quiet: bool) -> tuple[int, bytes]:
+    source, sink = os.pipe()
+    try:
+        actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [(os.POSIX_SPAWN_DUP2, sink, 1)]
+        if quiet:
+            actions.append((os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0))
+        try:
+            pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions)
+        finally:
+            os.close(sink)
+        output = bytearray()
+        while chunk := os.read(source, READ_SIZE):
+            output += chunk
+    finally:
+        os.close(source)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), bytes(output)
+
+
+def no_checkout(folder: str) -> ProjectError:
+    """Return the error for a `folder` in no Git checkout."""
+    return ProjectError(f"{folder!r} is in no Git checkout; make one: git init")

@@ -1,0 +1,194 @@
+"""Where things lie: the home, the bases, the environment of a project; ``${HOME}`` in and out.
+
+Hot: imports only what a bare interpreter has already loaded.
+"""
+
+import os
+import sys
+
+from prime_uve.errors import CacheError, PrimeUveError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASES_VARIABLE = "PRIME_UVE_VENVS"
+REGISTRY_VARIABLE = "PRIME_UVE_CACHE"
+DEFAULT_BASE = "${HOME}/prime-uve/venvs"
+
+# Linux before 5.1 cuts a "#!" line at 127 bytes. "#!", "/prime-uve/venvs/", "_" and the hash, and "/bin/python3.13"
+# take 43; with names of at most 40 there are 44 left for the home.
+NAME_LENGTH = 40
+
+_EXPANDED = ("HOME", "USERPROFILE", BASES_VARIABLE)
+
+
+def home() -> str:
+    """Return the home directory of this account as an absolute path.
+
+    ``HOME``, on Windows then ``USERPROFILE``; where these are unset, empty or relative, the password database.
+
+    Raises:
+        CacheError: nothing names a home.
+    """
+    for name in ("HOME", "USERPROFILE") if sys.platform == "win32" else ("HOME",):
+        value = os.environ.get(name, "")
+        if os.path.isabs(value):
+            return value
+    if sys.platform != "win32":
+        import pwd
+
+        try:
+            value = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            value = ""
+        if os.path.isabs(value):
+            return value
+    raise CacheError(
+        "there is no home directory: HOME is not set to an absolute path; set it, e.g. export HOME=/home/me"
+    )
+
+
+def bases() -> list[str]:
+    """Return the folders that environments may lie in, absolute; the first is where new ones go.
+
+    The ``os.pathsep`` list in ``PRIME_UVE_VENVS``, else ``${HOME}/prime-uve/venvs``.
+
+    Raises:
+        PrimeUveError: ``PRIME_UVE_VENVS`` holds a path that is not absolute.
+        CacheError: there is no home.
+    """
+    listed = [entry for entry in os.environ.get(BASES_VARIABLE, "").split(os.pathsep) if entry]
+    expanded = [expand(entry) for entry in listed or [DEFAULT_BASE]]
+    for entry in expanded:
+        if not os.path.isabs(entry):
+            raise PrimeUveError(
+                f"{BASES_VARIABLE} holds {entry!r}, which is not an absolute path; correct it or unset it"
+            )
+    return expanded
+
+
+def registry_path() -> str:
+    """Return where the registry is: ``PRIME_UVE_CACHE``, else ``~/.prime-uve/cache.json``.
+
+    Raises:
+        CacheError: ``PRIME_UVE_CACHE`` is relative, or there is no home.
+    """
+    value = os.environ.get(REGISTRY_VARIABLE, "")
+    if not value:
+        return os.path.join(home(), ".prime-uve", "cache.json")
+    if not os.path.isabs(value):
+        raise CacheError(f"{REGISTRY_VARIABLE} is {value!r}, which is not an absolute path; correct it or unset it")
+    return value
+
+
+def expand(path: str) -> str:
+    """Return `path` with ``${HOME}`` and ``$HOME`` (and ``USERPROFILE``, ``PRIME_UVE_VENVS``) replaced, as text.
+
+    Any other reference stays as it is: a registry or a base holds no others.
+    """
+    if "$" not in path:
+        return path
+    for name in _EXPANDED:
+        if f"${name}" in path or f"${{{name}}}" in path:
+            value = home() if name == "HOME" else os.environ.get(name, "")
+            if value:
+                path = _replace(path, name, value)
+    return path
+
+
+def _replace(path: str, name: str, value: str) -> str:
+    head, *rest = path.replace(f"${{{name}}}", value).split(f"${name}")
+    for part in rest:
+        longer_name = part[:1] == "_" or part[:1].isalnum()
+        head += (f"${name}" if longer_name else value) + part
+    return head
+
+
+def expand_path_variables(path: str) -> "Path":
+    """Return the place that a registered path means on this machine: ``${HOME}`` replaced by the home.
+
+    Raises:
+        CacheError: `path` needs the home and there is none.
+    """
+    from pathlib import Path
+
+    return Path(expand(path))
+
+
+def portable(path: str) -> str:
+    """Return `path` as it is registered: under ``${HOME}`` where it lies under the home, else as it is.
+
+    The home is recognised by its name and by its real path, so that a home reached through a link is one home.
+    """
+    named = home()
+    for folder in (named, os.path.realpath(named)):
+        prefix = folder.rstrip("/\\") + os.sep
+        if len(prefix) > 1 and os.path.normcase(path).startswith(os.path.normcase(prefix)):
+            return "${HOME}/" + path[len(prefix) :].replace(os.sep, "/")
+    return path
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Tell whether `path` lies strictly inside `folder`, by their real path components (links followed)."""
+    inner = os.path.normcase(os.path.realpath(path))
+    outer = os.path.normcase(os.path.realpath(folder)).rstrip(os.sep) + os.sep
+    return inner.startswith(outer) and inner != outer
+
+
+def generate_hash(project_path: "Path") -> str:
+    """Return the first 8 hex digits of the SHA-256 of the resolved POSIX path of a project."""
+    from hashlib import sha256
+
+    return sha256(os.fsencode(project_path.resolve().as_posix())).hexdigest()[:8]
+
+
+def get_project_name(project_path: "Path") -> str:
+    """Return the project's name as it stands in the name of its environment.
+
+    The ``name`` of ``pyproject.toml``, else of the folder: lower case ASCII letters and digits, one ``-`` for
+    whatever stands between them, at most 40 characters; ``project`` where nothing is left.
+    """
+    stated = _stated_name(project_path)
+    for candidate in (stated, project_path.resolve().name):
+        words = "".join(c if c.isascii() and c.isalnum() else " " for c in candidate.lower()).split()
+        if words:
+            return "-".join(words)[:NAME_LENGTH].rstrip("-")
+    return "project"
+
+
+def _stated_name(project_path: "Path") -> str:
+    import tomllib
+
+    try:
+        with open(project_path / "pyproject.toml", "rb") as stream:
+            name = tomllib.load(stream)["project"]["name"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return name if isinstance(name, str) else ""
+
+
+def generate_venv_path(project_path: "Path") -> str:
+    """Return where the environment of a project goes: ``<first base>/<name>_<hash>``.
+
+    Under ``${HOME}`` where the base lies under the home; under ``${PRIME_UVE_VENVS}`` where that names one base;
+    else absolute.
+    """
+    return shared_form(os.path.join(bases()[0], f"{get_project_name(project_path)}_{generate_hash(project_path)}"))
+
+
+def shared_form(path: str) -> str:
+    """Return `path` as it can be committed, with a variable for what differs from person to person, if it can be.
+
+    ``${HOME}/…`` under the home, ``${PRIME_UVE_VENVS}/…`` where that names one base which holds it, else `path`.
+    """
+    form = portable(path)
+    base = os.environ.get(BASES_VARIABLE, "")
+    if form == path and base and os.pathsep not in base and path.startswith(base.rstrip(os.sep) + os.sep):
+        return f"${{{BASES_VARIABLE}}}/" + path[len(base.rstrip(os.sep)) + 1 :].replace(os.sep, "/")
+    return form
+
+
+def open_at_once(path: str, flags: int) -> int:
+    """Open without waiting where a FIFO or a device lies in a file's place; an ``opener`` for `open`."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
