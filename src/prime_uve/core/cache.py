@@ -1,0 +1,198 @@
+"""The registry: which environment belongs to which checkout."""
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prime_uve.core.paths import expand, portable, registry_path
+from prime_uve.core.store import Store
+from prime_uve.core.validation import ValidationResult, judge, observe, witness
+from prime_uve.errors import CacheError
+
+__all__ = ["Cache", "CacheError", "ValidationResult"]
+
+SCHEMA_VERSION = "1.0"
+LOCK_TIMEOUT = 10.0  # seconds
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+
+class Cache:
+    """The persistent registry of project to environment; safe between threads, processes and forks.
+
+    Every method reads the file anew, takes the lock for itself where it writes, and raises `CacheError` where the
+    registry cannot be read or written: what cannot be read is never taken for empty. Project paths are resolved
+    (links followed) before they are looked up; a relative one is a `ValueError`.
+    """
+
+    def __init__(self, cache_path: Path | None = None, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
+        """Name the registry; touches no file.
+
+        Args:
+            cache_path: the file, by default ``PRIME_UVE_CACHE``, else ``~/.prime-uve/cache.json``.
+            lock_timeout: seconds to wait for another writer before a `CacheError`.
+
+        Raises:
+            CacheError: no path is given and nothing names a usable one.
+        """
+        path = Path(registry_path()) if cache_path is None else Path(cache_path)
+        self._store = Store(path, version=SCHEMA_VERSION, defaults={"venvs": {}}, timeout=lock_timeout)
+
+    @property
+    def path(self) -> Path:
+        """Where the registry is."""
+        return self._store.path
+
+    def add_mapping(self, project_path: Path, venv_path: str, project_name: str, path_hash: str) -> None:
+        """Add the mapping of a project, or update it; ``created_at`` and fields that we do not know stay.
+
+        Args:
+            project_path: absolute path of the project.
+            venv_path: the environment; stored with ``${HOME}`` where it lies under the home.
+            project_name: sanitised name of the project.
+            path_hash: 8 hex digits, see `generate_hash`.
+
+        Raises:
+            CacheError: the registry cannot be written.
+            ValueError: a path is relative or holds a NUL.
+        """
+        project = project_key(project_path)
+        row = new_row(project, venv_path, project_name, path_hash)
+        self.edit(lambda rows: put(rows, project, row))
+
+    def get_mapping(self, project_path: Path) -> Row | None:
+        """Return a copy of the mapping of a project, ``None`` if it is not registered.
+
+        ``venv_path_expanded`` is what ``venv_path`` means with the present home.
+        """
+        row = self._rows().get(project_key(project_path))
+        return _present(row) if isinstance(row, dict) else None
+
+    def remove_mapping(self, project_path: Path) -> bool:
+        """Remove the mapping of a project; return whether there was one. The environment itself is not touched."""
+        project = project_key(project_path)
+        return self.edit(lambda rows: rows.pop(project, None) is not None)
+
+    def list_all(self) -> dict[str, Row]:
+        """Return copies of all mappings, by resolved project path."""
+        return {project: _present(row) for project, row in self._rows().items() if isinstance(row, dict)}
+
+    def validate_mapping(self, project_path: Path) -> ValidationResult:
+        """Compare the mapping of a project with what there is, and stamp its ``last_validated``.
+
+        A project that is not registered is an ``error``. Failing to write the stamp is no failure of the validation.
+        """
+        project = project_key(project_path)
+        rows = self._rows()
+        if project not in rows:
+            return ValidationResult(
+                "error", [f"{project!r} is not registered; register it: prime-uve init {project!r}"]
+            )
+        return self._validate({project: rows[project]})[project]
+
+    def validate_all(self) -> dict[str, ValidationResult]:
+        """Compare all mappings with what there is: the registry is read once and the stamps are written once."""
+        return self._validate(self._rows())
+
+    def clear(self) -> None:
+        """Remove all mappings. The environments are not touched."""
+        self.edit(lambda rows: rows.clear())
+
+    def migrate_if_needed(self) -> None:
+        """Bring a registry of an older schema to the present one, the old file kept beside it.
+
+        Every write does this; it is here for programs that want it done now.
+        """
+        self._store.update(lambda _document: None)
+
+    def edit(self, change: Callable[[dict[str, Any]], T]) -> T:
+        """Change the rows in one transaction and return what `change` returns.
+
+        Args:
+            change: gets the rows by project and changes them in place; it may be called more than once and must
+                have no other effect.
+        """
+        return self._store.update(lambda document: change(document["venvs"]))
+
+    def _rows(self) -> dict[str, Any]:
+        rows: dict[str, Any] = self._store.read()["venvs"]
+        return rows
+
+    def _validate(self, rows: Mapping[str, Any]) -> dict[str, ValidationResult]:
+        results = {
+            project: judge(observe(project, row if isinstance(row, dict) else {})) for project, row in rows.items()
+        }
+        stamp = now()
+
+        def change(present: dict[str, Any]) -> None:
+            for project in results:
+                if isinstance(present.get(project), dict):
+                    present[project]["last_validated"] = stamp
+
+        try:
+            self.edit(change)
+        except CacheError:
+            # A registry on a read-only disk can still be validated.
+            pass
+        return results
+
+
+def project_key(project_path: Path) -> str:
+    """Return the key that a project has in the registry: its path, links resolved.
+
+    Raises:
+        ValueError: the path is relative or holds a NUL.
+        CacheError: the path cannot be resolved: a loop of links, a name too long.
+    """
+    path = os.fspath(project_path)
+    if not os.path.isabs(path):
+        raise ValueError(f"the project path must be absolute, not {path!r}")
+    try:
+        return os.path.realpath(path)
+    except OSError as error:
+        raise CacheError(f"cannot resolve {path!r}: {error.strerror}") from error
+
+
+def new_row(project: str, venv_path: str, project_name: str, path_hash: str) -> Row:
+    """Return the row of a mapping that is made now, ``venv_path`` first: the layout that `is_registered` looks for.
+
+    Raises:
+        ValueError: `venv_path` is not absolute after expansion, or holds a NUL.
+    """
+    expanded = expand(venv_path)
+    if not os.path.isabs(expanded) or "\0" in expanded:
+        raise ValueError(f"the path of an environment must be absolute, not {venv_path!r}")
+    stamp = now()
+    return {
+        "venv_path": portable(expanded),
+        "venv_path_expanded": expanded,
+        "project_name": project_name,
+        "path_hash": path_hash,
+        "created_at": stamp,
+        "last_validated": stamp,
+        **witness(project),
+    }
+
+
+def put(rows: dict[str, Any], project: str, row: Row) -> None:
+    """Lay `row` over the row that `project` has; its ``created_at`` and fields that we do not know stay."""
+    old = rows.get(project)
+    if not isinstance(old, dict):
+        rows[project] = row
+        return
+    kept = {name: old[name] for name in ("created_at",) if name in old}
+    unknown = {name: value for name, value in old.items() if name not in row and name not in ("mount", "parent_inode")}
+    rows[project] = {**row, **kept, **unknown}
+
+
+def now() -> str:
+    """Return the present second as ISO 8601 in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _present(row: Row) -> Row:
+    venv_path = row.get("venv_path")
+    return {**row, "venv_path_expanded": expand(venv_path)} if isinstance(venv_path, str) else dict(row)

@@ -1,0 +1,161 @@
+"""Whose environment is it? The table by which a checkout is registered; `decide` is pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from prime_uve.core.cache import Cache, new_row, project_key, put
+from prime_uve.core.env_file import LOCAL_NAME
+from prime_uve.core.paths import expand, generate_hash, get_project_name, portable
+from prime_uve.core.validation import Presence, look_at_project, mismatch_sentence
+
+
+class Outcome(StrEnum):
+    """What became of a registration."""
+
+    UNCHANGED = "unchanged"
+    ADDED = "added"
+    MOVED = "moved"
+    UPDATED = "updated"
+    SHARED = "shared"
+    MISMATCH = "mismatch"
+
+
+WRITTEN = frozenset((Outcome.ADDED, Outcome.MOVED, Outcome.UPDATED))
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The `outcome` for `project`, and a sentence about it.
+
+    `venv_path` is what the env file names, `previous` what the registry had, `other` the checkout that the
+    environment belongs or belonged to; all as registered (``${HOME}`` under the home).
+    """
+
+    outcome: Outcome
+    project: str
+    venv_path: str
+    previous: str | None = None
+    other: str | None = None
+
+    @property
+    def message(self) -> str:
+        """What a person should know, empty where nothing happened."""
+        project, other, previous = self.project, self.other, self.previous
+        match self.outcome:
+            case Outcome.UNCHANGED:
+                return ""
+            case Outcome.ADDED:
+                return f"registered {project!r} with {self.venv_path!r}"
+            case Outcome.MOVED:
+                return f"{other!r} has moved to {project!r}: its environment {self.venv_path!r} goes with it"
+            case Outcome.UPDATED:
+                return f"registered {project!r} with {self.venv_path!r}; {previous!r} is now unused"
+            case Outcome.SHARED:
+                return (
+                    f"{self.venv_path!r} belongs to {other!r}, which would share it with {project!r}; "
+                    f"give this checkout its own, in {LOCAL_NAME}: prime-uve init {project!r}"
+                )
+            case Outcome.MISMATCH:
+                return mismatch_sentence(project, registered=expand(previous or ""), named=expand(self.venv_path))
+
+
+def register(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False) -> Registration:
+    """Register the environment that a checkout's env file names, where the table allows it.
+
+    Args:
+        cache: the registry.
+        project_path: absolute path of the checkout.
+        venv_path: the environment, absolute or under ``${HOME}``.
+        accept: the change of an existing mapping is wanted: it came in through Git, or a person says so.
+
+    Raises:
+        CacheError: the registry cannot be read or written.
+    """
+    project, venv_path = project_key(project_path), portable(expand(venv_path))
+    row = new_row(project, venv_path, get_project_name(Path(project)), generate_hash(Path(project)))
+    registration = None
+    while registration is None:
+        registration = _attempt(cache, project, row, accept=accept)
+    return registration
+
+
+def _attempt(cache: Cache, project: str, row: dict[str, Any], *, accept: bool) -> Registration | None:
+    """Register, unless somebody else claimed or gave up the environment in the meantime: then ``None``."""
+    venv_path = row["venv_path"]
+    # Other people's paths are looked at before the lock is taken: a share can hang.
+    claims = _claims(cache.list_all(), project, venv_path)
+    presences = _presences(claims)
+
+    def change(rows: dict[str, Any]) -> Registration | None:
+        present = {key: value for key, value in rows.items() if isinstance(value, dict)}
+        if _claims(present, project, venv_path).keys() != claims.keys():
+            return None
+        decision = decide(project, venv_path, present.get(project), presences, accept=accept)
+        if decision.outcome in WRITTEN:
+            # Whoever else claimed the environment is gone: never two owners.
+            given_up = [rows.pop(other) for other in claims]
+            if decision.outcome is Outcome.MOVED:
+                rows[project] = given_up[0]
+            put(rows, project, row)
+        return decision
+
+    return cache.edit(change)
+
+
+def preview(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False) -> Registration:
+    """Return what `register` would come to now, and write nothing.
+
+    Raises:
+        CacheError: the registry cannot be read.
+    """
+    project, venv_path = project_key(project_path), portable(expand(venv_path))
+    rows = cache.list_all()
+    presences = _presences(_claims(rows, project, venv_path))
+    return decide(project, venv_path, rows.get(project), presences, accept=accept)
+
+
+def decide(
+    project: str, venv_path: str, mapping: Mapping[str, Any] | None, claims: Mapping[str, Presence], *, accept: bool
+) -> Registration:
+    """Decide what a registration comes to.
+
+    Args:
+        project: the checkout.
+        venv_path: the environment that its env file names, as registered.
+        mapping: what the registry has for it.
+        claims: the other checkouts that the registry gives this environment to, and whether they are there.
+        accept: see `register`.
+    """
+    previous = mapping.get("venv_path") if mapping is not None else None
+    previous = previous if isinstance(previous, str) else None
+    if previous == venv_path:
+        return Registration(Outcome.UNCHANGED, project, venv_path, previous)
+    if previous is not None and not accept:
+        return Registration(Outcome.MISMATCH, project, venv_path, previous)
+    # Who cannot be looked at may well live.
+    living = [other for other, presence in claims.items() if presence is not Presence.GONE]
+    if living:
+        return Registration(Outcome.SHARED, project, venv_path, previous, living[0])
+    if previous is not None:
+        return Registration(Outcome.UPDATED, project, venv_path, previous)
+    if claims:
+        return Registration(Outcome.MOVED, project, venv_path, None, next(iter(claims)))
+    return Registration(Outcome.ADDED, project, venv_path)
+
+
+def _claims(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str) -> dict[str, Mapping[str, Any]]:
+    """Return the other rows that name the environment `venv_path`."""
+    place = expand(venv_path)
+    claims = {}
+    for other, mapping in rows.items():
+        theirs = mapping.get("venv_path")
+        if other != project and isinstance(theirs, str) and (theirs == venv_path or expand(theirs) == place):
+            claims[other] = mapping
+    return claims
+
+
+def _presences(claims: Mapping[str, Mapping[str, Any]]) -> dict[str, Presence]:
+    return {other: look_at_project(other, mapping).presence for other, mapping in claims.items()}

@@ -1,0 +1,241 @@
+"""Is a mapping true? `observe` looks at the machine, `judge` decides and is pure."""
+
+import io
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+from dotenv import dotenv_values
+
+from prime_uve.core import env_file
+from prime_uve.core.paths import expand, home
+from prime_uve.errors import EnvFileError
+
+Status = Literal["valid", "orphaned", "mismatch", "error"]
+
+MOUNT = "mount"
+PARENT = "parent_inode"
+
+REFERENCE = re.compile(r"\$\{(\w+)\}|\$([A-Za-z0-9]+)")
+
+
+@dataclass
+class ValidationResult:
+    """What validating a mapping came to: its `status`, and every issue as a sentence that names path and remedy."""
+
+    status: Status
+    issues: list[str] = field(default_factory=list)
+
+    @property
+    def is_valid(self) -> bool:
+        """True if the status is ``valid``."""
+        return self.status == "valid"
+
+    @property
+    def is_orphaned(self) -> bool:
+        """True if the status is ``orphaned``: project, env file or environment are not there, and that is certain."""
+        return self.status == "orphaned"
+
+    @property
+    def has_mismatch(self) -> bool:
+        """True if the status is ``mismatch``: the env file names another environment than the registry."""
+        return self.status == "mismatch"
+
+
+class Presence(Enum):
+    """Is something there? What cannot be looked at is not absent."""
+
+    HERE = "here"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One thing looked at; `trouble` says why its presence is unknown."""
+
+    presence: Presence
+    trouble: str = ""
+
+
+HERE = Sight(Presence.HERE)
+GONE = Sight(Presence.GONE)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What there is to see of a mapping.
+
+    `registered` and `named` are the environments, absolute, that the registry and the env files name; `named` is
+    ``None`` where there is nothing readable that names one.
+    """
+
+    project: str
+    registered: str
+    named: str | None
+    folder: Sight
+    env_file: Sight
+    environment: Sight
+
+
+def observe(project: str, mapping: Mapping[str, object]) -> Observation:
+    """Look at the project, its env files and the environment of a mapping. Writes nothing, raises no `OSError`.
+
+    Args:
+        project: resolved path of the project, the key of the mapping.
+        mapping: the row of the registry; fields that are missing or of a wrong type count as unknown.
+    """
+    registered = mapping.get("venv_path")
+    if not isinstance(registered, str) or not registered:
+        lost = Sight(Presence.UNKNOWN, f"the registry names no environment for {project!r}")
+        return Observation(project, "", None, HERE, HERE, lost)
+    registered = expand(registered)
+    folder = look_at_project(project, mapping)
+    named, env_sight = _look_at_env_file(project, mapping) if folder.presence is Presence.HERE else (None, folder)
+    return Observation(project, registered, named, folder, env_sight, _look(registered))
+
+
+def judge(seen: Observation) -> ValidationResult:
+    """Decide what an observation means: the first fact gives the status, each adds its sentence."""
+    facts = _facts(seen)
+    return ValidationResult(facts[0][0] if facts else "valid", [sentence for _, sentence in facts])
+
+
+def _facts(seen: Observation) -> list[tuple[Status, str]]:
+    """Return what is not as it should be, what weighs most first."""
+    project = seen.project
+    # The same trouble can hide several things; it is told once.
+    troubles = dict.fromkeys(sight.trouble for sight in (seen.folder, seen.env_file, seen.environment))
+    facts: list[tuple[Status, str]] = [("error", trouble) for trouble in troubles if trouble]
+    if seen.folder.presence is Presence.GONE:
+        facts.append(("orphaned", f"the project {project!r} is gone; forget it: prime-uve unregister {project!r}"))
+    elif seen.env_file.presence is Presence.GONE:
+        facts.append(("orphaned", f"{project!r} has no {env_file.NAME}; write one: prime-uve init {project!r}"))
+    if seen.named is not None and not same_place(seen.named, seen.registered):
+        facts.append(("mismatch", mismatch_sentence(project, registered=seen.registered, named=seen.named)))
+    if seen.environment.presence is Presence.GONE:
+        sync = f"; make it: uve sync --project {project!r}" if seen.folder.presence is Presence.HERE else ""
+        facts.append(("orphaned", f"the environment {seen.registered!r} does not exist{sync}"))
+    return facts
+
+
+def mismatch_sentence(project: str, *, registered: str, named: str) -> str:
+    """Say that registry and env file disagree, and what mends it."""
+    return (
+        f"the registry has {registered!r} for {project!r}, but its {env_file.NAME} names {named!r}; "
+        f"accept the file: prime-uve register --accept {project!r}, "
+        f"or restore it: git -C {project!r} checkout HEAD -- {env_file.NAME}"
+    )
+
+
+def same_place(one: str, other: str) -> bool:
+    """Tell whether two absolute paths mean one place, links followed."""
+    return os.path.normpath(one) == os.path.normpath(other) or os.path.realpath(one) == os.path.realpath(other)
+
+
+def witness(project: str) -> dict[str, object]:
+    """Return what the absence of `project` will be witnessed by: extra fields for its mapping.
+
+    ``mount``: the mount point that it lies on, where that is neither the root's nor the home's. ``parent_inode``: the
+    inode of the folder that holds it. What cannot be seen now is left out.
+    """
+    seen: dict[str, object] = {}
+    mount = _mount_point(project)
+    if mount not in (_mount_point(os.path.sep), _mount_point(os.path.realpath(home()))):
+        seen[MOUNT] = mount
+    try:
+        seen[PARENT] = os.stat(os.path.dirname(project)).st_ino
+    except (OSError, ValueError):
+        pass
+    return seen
+
+
+def _mount_point(path: str) -> str:
+    while not os.path.ismount(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return path
+
+
+def look_at_project(project: str, mapping: Mapping[str, object]) -> Sight:
+    """Look whether the project of a mapping is there. It is gone only where its witnesses say so."""
+    sight = _look(project)
+    return _witnessed(project, mapping) if sight.presence is Presence.GONE else sight
+
+
+def _witnessed(project: str, mapping: Mapping[str, object]) -> Sight:
+    mount, parent_inode = mapping.get(MOUNT), mapping.get(PARENT)
+    if isinstance(mount, str) and not os.path.ismount(mount):
+        return Sight(Presence.UNKNOWN, f"{project!r} is out of reach: nothing is mounted at {mount!r}; mount it")
+    parent = os.path.dirname(project)
+    try:
+        inode = os.stat(parent).st_ino
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        return Sight(
+            Presence.UNKNOWN,
+            f"{project!r} is out of reach: {parent!r}: {reason}; connect what it lies on, or, if it is gone for good, "
+            f"forget it: prime-uve unregister {project!r}",
+        )
+    if isinstance(parent_inode, int) and parent_inode != inode:
+        return Sight(
+            Presence.UNKNOWN,
+            f"{project!r} is out of reach: {parent!r} is another folder than when it was registered; connect what it "
+            f"lies on, or, if it is gone for good, forget it: prime-uve unregister {project!r}",
+        )
+    return GONE
+
+
+def _look(folder: str) -> Sight:
+    try:
+        return HERE if stat.S_ISDIR(os.stat(folder).st_mode) else GONE
+    except (FileNotFoundError, NotADirectoryError):
+        return GONE
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        return Sight(Presence.UNKNOWN, f"{folder!r} cannot be looked at: {reason}; see ls -ld {folder!r}")
+
+
+def _look_at_env_file(project: str, mapping: Mapping[str, object]) -> tuple[str | None, Sight]:
+    environ = reading_environ()
+    try:
+        reading = env_file.load(project, environ)
+        if reading is None:
+            # An empty mount point looks like a project without an env file.
+            return None, _witnessed(project, mapping)
+        refuse_ambiguity(reading, environ)
+        return env_file.named_environment(reading), HERE
+    except EnvFileError as error:
+        return None, Sight(Presence.UNKNOWN, str(error))
+
+
+def reading_environ() -> dict[str, str]:
+    """Return the variables that an env file is read under when no program is to be started with it."""
+    return {"HOME": home(), **os.environ}
+
+
+def refuse_ambiguity(reading: env_file.Reading, environ: Mapping[str, str]) -> None:
+    """Refuse a file from which editors, direnv and compose (python-dotenv) would take another environment than uv.
+
+    Args:
+        reading: what uv takes from it.
+        environ: the variables that it was read under.
+
+    Raises:
+        EnvFileError: they differ.
+    """
+    if reading.environment is None:
+        return
+    text = reading.content.decode("utf-8-sig")
+    raw = dotenv_values(stream=io.StringIO(text), interpolate=False).get(env_file.KEY) or ""
+    values = {**environ, **reading.variables}
+    meant = REFERENCE.sub(lambda match: values.get(match[1] or match[2], ""), raw)
+    if not same_place(meant, reading.environment):
+        raise EnvFileError(
+            f"{reading.source!r} is ambiguous: uv takes {reading.environment!r} from it and python-dotenv {meant!r}; "
+            f"write one plain line: prime-uve init --force",
+            key=env_file.KEY,
+        )
