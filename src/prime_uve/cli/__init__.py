@@ -1,0 +1,1 @@
+"""``prime-uve``: the registry in the hands of a person."""

@@ -1,0 +1,49 @@
+"""``prime-uve check``: what the commit hook checks, by hand."""
+
+import os
+
+import click
+
+from prime_uve.cli.options import json_option, path_argument
+from prime_uve.cli.output import emit_json, say, warn
+from prime_uve.core import git
+from prime_uve.core.commit import Verdict, check_index, check_work_tree, fix_index, fix_work_tree
+from prime_uve.core.env_file import NAME
+from prime_uve.core.project import find_env_root
+from prime_uve.errors import ProjectError
+from prime_uve.hook import is_ci
+
+
+@click.command
+@path_argument
+@click.option("--fix", is_flag=True, help="Write ${HOME} where an env file spells out a home.")
+@json_option
+def command(path: str, *, fix: bool, as_json: bool) -> int:
+    """Check every .env.uve that is about to be committed, and the one of the project at PATH (default: here)."""
+    verdict = _check(path, fix=fix)
+    if as_json:
+        emit_json({"ok": not verdict.problems, "problems": verdict.problems, "notes": verdict.notes})
+    else:
+        for sentence in (*verdict.notes, *verdict.problems):
+            warn(sentence)
+        if not verdict.problems:
+            say(f"{NAME} and registry agree")
+    return 1 if verdict.problems else 0
+
+
+def _check(path: str, *, fix: bool) -> Verdict:
+    checkout = git.find_checkout(path)
+    root = find_env_root(path)
+    indexed = [] if checkout is None else git.index_entries(checkout, f"**/{NAME}")
+    if root is None and not indexed:
+        raise ProjectError(f"there is no {NAME} in {path!r} or above it; write one: prime-uve init {path!r}")
+    verdict = Verdict()
+    if checkout is not None:
+        verdict.notes += fix_index(checkout) if fix else []
+        verdict.add(check_index(checkout, static=is_ci()))
+    if root is not None and root not in [
+        os.path.dirname(os.path.join(checkout or "", entry.path)) for entry in indexed
+    ]:
+        verdict.notes += fix_work_tree(root) if fix else []
+        verdict.add(check_work_tree(root, static=is_ci()))
+    return verdict

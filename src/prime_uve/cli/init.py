@@ -1,0 +1,102 @@
+"""``prime-uve init``: give a checkout its environment, write it down, register it."""
+
+import os
+import sys
+from dataclasses import asdict
+
+import click
+
+from prime_uve.cli.options import json_option, open_registry, path_argument
+from prime_uve.cli.output import emit_json, say, warn
+from prime_uve.core.initialization import Plan, RefusalError, carry_out, plan
+from prime_uve.core.paths import portable
+from prime_uve.core.project import find_project_root
+
+
+@click.command
+@path_argument
+@click.option(
+    "--venv-dir",
+    type=click.Path(),
+    help="The environment; inside a base for everybody, elsewhere for this machine alone.",
+)
+@click.option("--force", is_flag=True, help="Replace what the env files name now.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--sync/--no-sync", default=False, help="Run uve sync afterwards (default: no).")
+@json_option
+def command(path: str, venv_dir: str | None, **flags: bool) -> int:
+    """Write .env.uve for the project at PATH (default: here) and register it."""
+    cache = open_registry()
+    root = find_project_root(path)
+    made = plan(cache, root, venv_dir=venv_dir and os.path.abspath(venv_dir), force=flags["force"])
+    if not flags["dry_run"]:
+        _ask(made, is_sure=flags["yes"])
+        made.registration = carry_out(cache, made)
+    if flags["as_json"]:
+        emit_json(_document(made, dry_run=flags["dry_run"]))
+    else:
+        _report(made, dry_run=flags["dry_run"], sync=flags["sync"])
+    return _sync(root) if flags["sync"] and not flags["dry_run"] else 0
+
+
+def _ask(made: Plan, *, is_sure: bool) -> None:
+    changes = [f"replace {venv!r} by {made.environment!r}" for venv in made.replaced]
+    changes += [f"move {path!r}, which cannot be used, to {aside!r}" for path, aside in made.set_aside.items()]
+    if is_sure or not changes:
+        return
+    question = "; ".join(changes)
+    if not sys.stdin.isatty():
+        raise RefusalError(f"this would {question}; if that is right: prime-uve init --force --yes")
+    if not click.confirm(f"This will {question}. Go on?", default=False, err=True):
+        raise click.Abort
+
+
+def _document(made: Plan, *, dry_run: bool) -> dict[str, object]:
+    return {
+        "project": made.root,
+        "venv_path": portable(made.environment),
+        "venv_path_expanded": made.environment,
+        "written": list(made.writes),
+        "set_aside": made.set_aside,
+        "registration": asdict(made.registration) if made.registration is not None else None,
+        "notes": made.notes,
+        "dry_run": dry_run,
+    }
+
+
+def _report(made: Plan, *, dry_run: bool, sync: bool) -> None:
+    would = "would be " if dry_run else ""
+    for path in made.writes:
+        say(f"{would}written: {path}")
+    for path, aside in made.set_aside.items():
+        say(f"{would}kept: {path} as {aside}")
+    for note in made.notes:
+        say(note)
+    say(f"project:     {made.root}")
+    say(f"environment: {made.environment}")
+    if made.registration is not None and made.registration.message:
+        say(f"{would and 'would have '}{made.registration.message}")
+    old = os.path.join(made.root, ".venv")
+    if os.path.lexists(old):
+        kind = (
+            "the environment that uv made in the project"
+            if os.path.isfile(os.path.join(old, "pyvenv.cfg"))
+            else "not an environment"
+        )
+        say(f"{old} is {kind}; it is no longer used and stays until you delete it")
+    if not sync:
+        say("nothing was installed; next: uve sync" if not os.path.isdir(made.environment) else "next: uve sync")
+
+
+def _sync(root: str) -> int:
+    import subprocess
+
+    from prime_uve.uve import find_uv, prepare
+
+    args = ["sync", "--project", root]
+    environ = prepare(args, os.environ)
+    code = subprocess.run([find_uv(environ), *args], env=environ, check=False).returncode
+    if code != 0:
+        warn(f"uv sync failed (exit code {code}); the project is registered; try again: uve sync")
+    return 1 if code != 0 else 0

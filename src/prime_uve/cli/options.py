@@ -1,0 +1,37 @@
+"""What several commands take from the command line."""
+
+import os
+
+import click
+
+from prime_uve.core.cache import Cache
+from prime_uve.core.env_file import KEY, NAME, Reading, load, trusted_environment
+from prime_uve.core.project import find_env_root
+from prime_uve.errors import ProjectError
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+path_argument = click.argument(
+    "path", default=".", type=click.Path(), callback=lambda _c, _p, value: os.path.abspath(value)
+)
+
+
+def open_registry() -> Cache:
+    """Return the registry of this account."""
+    return Cache()
+
+
+def require_environment(path: str) -> tuple[str, str]:
+    """Return the project that governs `path` and the environment that its env files name.
+
+    Raises:
+        ProjectError: there is no env file, or none that names an environment.
+        EnvFileError: an env file cannot be used.
+    """
+    root = find_env_root(path)
+    reading: Reading | None = load(root, os.environ) if root is not None else None
+    environment = trusted_environment(reading) if reading is not None else None
+    if root is None:
+        raise ProjectError(f"there is no {NAME} in {path!r} or above it; write one: prime-uve init {path!r}")
+    if environment is None:
+        raise ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init {root!r}")
+    return root, environment

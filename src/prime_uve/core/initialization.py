@@ -1,0 +1,173 @@
+"""Giving a checkout its environment: `plan` says which files are to be written, `carry_out` writes and registers."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prime_uve.core import git
+from prime_uve.core.cache import Cache
+from prime_uve.core.commit import check_content
+from prime_uve.core.env_file import KEY, LOCAL_NAME, NAME, Reading, read, trusted_environment, write
+from prime_uve.core.env_syntax import with_value
+from prime_uve.core.paths import DEFAULT_BASE, bases, expand, generate_venv_path, is_inside, portable, shared_form
+from prime_uve.core.registration import Outcome, Registration, preview, register
+from prime_uve.core.validation import reading_environ
+from prime_uve.errors import EnvFileError, PrimeUveError, UntrustedPathError
+
+
+class RefusalError(PrimeUveError):
+    """A checkout is not initialised without another word from a person."""
+
+
+class MismatchError(PrimeUveError):
+    """File and registry disagree, or another checkout has the environment: a verdict, exit code 1."""
+
+    exit_code = 1
+
+
+@dataclass
+class Plan:
+    """What initialising the checkout at `root` comes to.
+
+    `environment` is its environment, absolute. `writes` has the new content of env files by path, `set_aside` where
+    the unusable content of a file is kept, by its path; `replaced` are the environments that files name now and will
+    not name any more. `notes` are sentences for a person.
+    """
+
+    root: str
+    environment: str = ""
+    writes: dict[str, bytes] = field(default_factory=dict)
+    set_aside: dict[str, str] = field(default_factory=dict)
+    replaced: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    registration: Registration | None = None
+
+    def content(self, name: str) -> bytes | None:
+        """Return what the env file `name` will hold, ``None`` if there will be none."""
+        path = os.path.join(self.root, name)
+        return self.writes[path] if path in self.writes else read(path)
+
+
+def plan(cache: Cache, root: str, *, venv_dir: str | None = None, force: bool = False) -> Plan:
+    """Find out what has to be written so that the checkout at `root` has an environment of its own. Writes nothing.
+
+    A committed file that is right is kept, so that a clone takes its colleagues' path. Where another living checkout
+    has that environment, or this person's bases do not hold it, the checkout gets its own in ``.env.uve.local``.
+
+    Args:
+        cache: the registry.
+        root: the project, resolved.
+        venv_dir: the wanted environment, absolute: inside a base for everybody, elsewhere for this machine alone.
+        force: replace what the files name, even where they cannot be read.
+
+    Raises:
+        RefusalError: a file names another environment than `venv_dir`, and `force` is not given.
+        MismatchError: the registry has another environment, and `force` is not given.
+        EnvFileError: a file is unusable, and `force` is not given.
+        CacheError: the registry cannot be read.
+    """
+    made = Plan(root)
+    own = generate_venv_path(Path(root)) if venv_dir is None else _form(venv_dir)
+    is_shared = own.startswith("${") and any(is_inside(expand(own), base) for base in bases())
+    default = f"{DEFAULT_BASE}/{os.path.basename(generate_venv_path(Path(root)))}"
+    _plan_file(made, NAME, own if is_shared else default, keep=venv_dir is None or not is_shared, force=force)
+    if not is_shared:
+        made.notes.append(
+            f"{own!r} is a place of this machine alone: it goes into {LOCAL_NAME}, which is not committed"
+        )
+        _plan_file(made, LOCAL_NAME, own, keep=venv_dir is None, force=force)
+    try:
+        _settle(made, cache, accept=force or bool(made.writes))
+    except UntrustedPathError:
+        _plan_own(made, cache, f"the bases of this machine do not hold what {NAME} names")
+    if made.registration is not None and made.registration.outcome is Outcome.SHARED:
+        _plan_own(made, cache, f"{made.registration.venv_path!r} belongs to {made.registration.other!r}")
+    if made.registration is not None and made.registration.outcome in (Outcome.SHARED, Outcome.MISMATCH):
+        raise MismatchError(made.registration.message)
+    return made
+
+
+def _form(venv_dir: str) -> str:
+    return shared_form(venv_dir) if any(is_inside(venv_dir, base) for base in bases()) else portable(venv_dir)
+
+
+def _plan_own(made: Plan, cache: Cache, why: str) -> None:
+    """Give the checkout an environment of its own beside the committed file."""
+    made.notes.append(f"{why}: this checkout gets its own environment, in {LOCAL_NAME}, which is not committed")
+    own = shared_form(expand(generate_venv_path(Path(made.root))))
+    _plan_file(made, LOCAL_NAME, own, keep=False, force=True)
+    _settle(made, cache, accept=True)
+
+
+def _settle(made: Plan, cache: Cache, *, accept: bool) -> None:
+    """Read what the files will say, and what registering that will come to."""
+    shared, local = made.content(NAME) or b"", made.content(LOCAL_NAME)
+    made.environment = (
+        trusted_environment(Reading(made.root, shared=shared, local=local, environ=reading_environ())) or ""
+    )
+    made.registration = preview(cache, Path(made.root), made.environment, accept=accept)
+
+
+def _plan_file(made: Plan, name: str, value: str, *, keep: bool, force: bool) -> None:
+    """Plan that the env file `name` names `value`; what it names now stays where `keep` says so."""
+    path = os.path.join(made.root, name)
+    content = read(path)
+    try:
+        named = _named(made.root, name, content) if content is not None else None
+    except EnvFileError:
+        if not force:
+            raise
+    else:
+        if named == expand(value) or (named is not None and keep and not force):
+            return
+        if named is not None and not force:
+            raise RefusalError(
+                f"{path!r} names {named!r}; replace it: prime-uve init --force --venv-dir {expand(value)!r}"
+            )
+        made.replaced += [named] if named is not None else []
+    try:
+        made.writes[path] = with_value(content or b"", KEY, value)
+    except EnvFileError:
+        made.set_aside[path] = _free_name(path + ".rejected")
+        made.writes[path] = with_value(b"", KEY, value)
+
+
+def _named(root: str, name: str, content: bytes) -> str | None:
+    """Return the environment that one file names for everybody who may read it; ``None`` if it names none."""
+    if name == LOCAL_NAME:
+        return trusted_environment(Reading(root, shared=b"", local=content, environ=reading_environ()))
+    reading = Reading(root, shared=content, local=None, environ=reading_environ())
+    if reading.environment is None:
+        return None
+    fault = check_content(root, content)
+    if fault:
+        raise EnvFileError(fault, key=KEY)
+    return reading.environment
+
+
+def _free_name(path: str) -> str:
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        free = f"{path}-{number}"
+    return free
+
+
+def carry_out(cache: Cache, made: Plan) -> Registration:
+    """Write the files of a plan, keep ``.env.uve.local`` out of Git, and register the checkout.
+
+    Raises:
+        EnvFileError: a file cannot be written.
+        CacheError: the registry cannot be written; the files are.
+    """
+    checkout = git.find_checkout(made.root)
+    if checkout is not None:
+        git.exclude(checkout, LOCAL_NAME)
+    for path, aside in made.set_aside.items():
+        try:
+            os.rename(path, aside)
+        except OSError as error:
+            raise EnvFileError(f"cannot rename {path!r}: {error.strerror}; move it away yourself") from error
+    for path, content in made.writes.items():
+        write(path, content)
+    return register(cache, Path(made.root), made.environment, accept=True)

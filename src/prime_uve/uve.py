@@ -1,0 +1,195 @@
+"""``uve ARGS`` is ``uv ARGS`` with the environment that the project's env file names.
+
+Hot: imports only what a bare interpreter has already loaded.
+"""
+
+import os
+import sys
+
+from prime_uve.core.env_file import KEY, NAME, load, trusted_environment
+from prime_uve.core.lookup import is_registered
+from prime_uve.core.paths import home, portable
+from prime_uve.core.project import find_env_root
+from prime_uve.errors import PrimeUveError, ProjectError, UvNotFoundError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# What touches no project, and so runs without an env file.
+PROJECTLESS = frozenset(("auth", "cache", "help", "init", "python", "self", "tool"))
+
+# The options of uv 0.13 that take a value as the next word, before a command and before the program of `uv run`.
+VALUE_OPTIONS = frozenset(
+    """
+    --allow-insecure-host --build-constraints --cache-dir --color --config-file --config-setting
+    --config-settings-package --constraints --default-index --directory --env-file --exclude-newer
+    --exclude-newer-package --extra --extra-index-url --find-links --fork-strategy --from --group --index
+    --index-strategy --index-url --keyring-provider --link-mode --no-binary-package --no-build-isolation-package
+    --no-build-package --no-editable-package --no-extra --no-group --no-sources-package --only-group --overrides
+    --package --prerelease --prerelease-package --project --python --python-platform --refresh-package
+    --reinstall-package --resolution --torch-backend --upgrade-group --upgrade-package --with --with-editable
+    --with-requirements -C -P -b -c -f -i -p -w
+    """.split()  # noqa: SIM905  # the list would take sixty lines
+)
+
+
+class CommandLine:
+    """What of uv's arguments decides which project is meant.
+
+    `command` is the first word that is no option, `options` maps each option to its value (the empty string where it
+    has none). What follows the program that ``uv run`` or ``uv tool run`` starts belongs to that program.
+    """
+
+    __slots__ = ("command", "options")
+
+    def __init__(self, args: "Sequence[str]") -> None:
+        self.command = ""
+        self.options: dict[str, str] = {}
+        arguments = iter(args)
+        words = 0
+        for argument in arguments:
+            if argument == "--":
+                break
+            if argument.startswith("-"):
+                option, _, value = argument.partition("=")
+                self.options[option] = next(arguments, "") if argument in VALUE_OPTIONS else value
+                continue
+            words += 1
+            self.command = self.command or argument
+            if words > {"run": 1, "tool": 2}.get(self.command, words):
+                break
+
+    @property
+    def needs_project(self) -> bool:
+        """Whether uv would look for a project: no mere question for help or version, no command without one."""
+        asks = not self.command or "--help" in self.options or "-h" in self.options
+        return not asks and self.command not in PROJECTLESS
+
+
+def main(argv: "Sequence[str] | None" = None) -> int:
+    """Run uv with `argv` (by default ``sys.argv[1:]``) in place of this process; return an exit code if that fails.
+
+    The exit code is 2 where uv was not run; on Windows, where a process cannot be replaced, it is uv's own.
+    """
+    args = sys.argv[1:] if argv is None else list(argv)
+    try:
+        environ = prepare(args, os.environ)
+        return execute(find_uv(environ), args, environ)
+    except PrimeUveError as error:
+        print(f"uve: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def prepare(args: "Sequence[str]", environ: "Mapping[str, str]") -> dict[str, str]:
+    """Return the variables that uv is to be run with for `args`: `environ`, and what the env files add.
+
+    Warns on stderr where another environment was set; registers the project where it is not registered.
+
+    Raises:
+        ProjectError: the command needs an environment and no env file names one.
+        EnvFileError: an env file cannot be used.
+    """
+    line = CommandLine(args)
+    start = _start(line, environ)
+    result = dict(environ)
+    if sys.platform == "win32":
+        result.setdefault("HOME", home())
+    root = find_env_root(start)
+    reading = load(root, result) if root is not None else None
+    environment = trusted_environment(reading) if reading is not None else None
+    if reading is not None:
+        result.update(reading.variables)
+    if root is None or environment is None:
+        if line.needs_project:
+            raise _no_environment(start, root)
+        return result
+    set_before = environ.get(KEY)
+    if set_before is not None and set_before != environment:
+        print(f"uve: {KEY} was {set_before!r}; the {NAME} of {root!r} goes before it", file=sys.stderr)
+    result["VIRTUAL_ENV"] = environment
+    registered = portable(environment)
+    if not is_registered(root, registered):
+        _register(root, registered)
+    return result
+
+
+def _start(line: CommandLine, environ: "Mapping[str, str]") -> str:
+    """Return the folder from which uv would look for a project."""
+    directory = (
+        line.options.get("--directory") or environ.get("UV_WORKING_DIR") or environ.get("UV_WORKING_DIRECTORY") or ""
+    )
+    project = line.options.get("--project") or environ.get("UV_PROJECT") or ""
+    try:
+        return os.path.join(os.getcwd(), directory, project)
+    except OSError as error:
+        raise ProjectError(f"the working directory is gone ({error.strerror}); go elsewhere: cd") from error
+
+
+def _no_environment(start: str, root: str | None) -> ProjectError:
+    where = os.path.normpath(start)
+    if root is None:
+        return ProjectError(f"there is no {NAME} in {where!r} or above it; write one: prime-uve init")
+    return ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init --force")
+
+
+def _register(root: str, venv_path: str) -> None:
+    """Register the project; the registry's troubles are told and never stop uv."""
+    from pathlib import Path
+
+    from prime_uve.core.cache import Cache
+    from prime_uve.core.registration import register
+
+    try:
+        registration = register(Cache(), Path(root), venv_path, accept=True)
+    except PrimeUveError as error:
+        print(f"uve: not registered: {error}", file=sys.stderr)
+    else:
+        if registration.message:
+            print(f"uve: {registration.message}", file=sys.stderr)
+
+
+def find_uv(environ: "Mapping[str, str]") -> str:
+    """Return the path of the uv to run: the first on ``PATH``, else the one installed beside prime-uve.
+
+    Raises:
+        UvNotFoundError: there is none.
+    """
+    executable = "uv.exe" if sys.platform == "win32" else "uv"
+    folders = [folder for folder in environ.get("PATH", os.defpath).split(os.pathsep) if folder]
+    for folder in [*folders, os.path.dirname(sys.executable)]:
+        candidate = os.path.join(folder, executable)
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+    raise UvNotFoundError("uv is not on PATH; install it: pip install 'prime-uve[uv]'")
+
+
+def execute(uv: str, args: "Sequence[str]", environ: "dict[str, str]") -> int:
+    """Replace this process by `uv`; on Windows run it as a child and return its exit code.
+
+    Raises:
+        UvNotFoundError: `uv` cannot be started.
+    """
+    try:
+        if sys.platform == "win32":
+            return _run_child(uv, args, environ)
+        # The module behind `signal`, which would import enum. Python ignores these two for itself, and exec would hand
+        # that on to uv.
+        import _signal
+
+        _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+        _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
+        return os.execve(uv, [uv, *args], environ)
+    except OSError as error:
+        raise UvNotFoundError(
+            f"cannot run {uv!r}: {error.strerror}; install uv anew: pip install 'prime-uve[uv]'"
+        ) from error
+
+
+def _run_child(uv: str, args: "Sequence[str]", environ: "dict[str, str]") -> int:
+    import signal
+    import subprocess
+
+    # Ctrl-C reaches the child as well; it decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return subprocess.run([uv, *args], env=environ, check=False).returncode
