@@ -1,0 +1,5 @@
+"""A package that is small, and builds without an index."""
+
+
+def main() -> None:
+    print("hello")
