@@ -15,22 +15,29 @@ from prime_uve.errors import PrimeUveError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 USAGE = """usage: prime-uve-hook check [--fix]
        prime-uve-hook register
+       prime-uve-hook EVENT [ARGS...]
 
 check     stop a commit whose .env.uve is wrong, or names another environment than the registry
           --fix: write ${HOME} where the file spells out a home
 register  register the environment that .env.uve names; take over a change that came in through Git
+EVENT     what Git calls the hook, with what Git gives it: pre-commit, pre-merge-commit and pre-push check,
+          post-checkout, post-merge, post-rewrite and post-commit register
 """
+
+CHECKING_EVENTS = ("pre-commit", "pre-merge-commit", "pre-push")
+REGISTERING_EVENTS = ("post-checkout", "post-merge", "post-rewrite", "post-commit")
+FILE_CHECKOUT = "0"  # the flag that Git gives post-checkout where it restored files and changed no branch
 
 
 def main(argv: "Sequence[str] | None" = None) -> int:
     """Run one hook in the working directory and return its exit code.
 
     Args:
-        argv: the verb and its options, by default ``sys.argv[1:]``.
+        argv: the verb and its options, or a Git event and what Git gives it; by default ``sys.argv[1:]``.
 
     Returns:
         0 the commit is good, or nothing of this machine may stop it; 1 it is not; 2 usage.
@@ -44,7 +51,11 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         if verb == "check" and set(args[1:]) <= {"--fix"}:
             return check(os.getcwd(), fix="--fix" in args)
         if verb == "register" and not args[1:]:
-            return register(os.getcwd())
+            return register(os.getcwd(), *event_of_framework(os.environ))
+        if verb in CHECKING_EVENTS:
+            return check(os.getcwd())
+        if verb in REGISTERING_EVENTS:
+            return register(os.getcwd(), verb, *args[1:])
     except PrimeUveError as error:
         print(f"prime-uve: {error}", file=sys.stderr)
         return error.exit_code
@@ -75,29 +86,54 @@ def is_ci() -> bool:
     return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
-def register(folder: str) -> int:
+def event_of_framework(environ: "Mapping[str, str]") -> tuple[str, str]:
+    """Return the event that pre-commit or prek runs a hook for, and what Git gave it, as far as they tell."""
+    for variable, event in (
+        ("PRE_COMMIT_CHECKOUT_TYPE", "post-checkout"),
+        ("PRE_COMMIT_IS_SQUASH_MERGE", "post-merge"),
+        ("PRE_COMMIT_SQUASH_MERGE", "post-merge"),
+        ("PRE_COMMIT_REWRITE_COMMAND", "post-rewrite"),
+    ):
+        if variable in environ:
+            return event, environ[variable]
+    return "post-commit", ""
+
+
+def register(folder: str, event: str, *args: str) -> int:
     """Register what the env files of the checkout of `folder` name; return 0, whatever this machine's state is.
 
     A change of an existing mapping is taken over if Git brought it (merge, checkout, rewrite); a change that was
     committed here is left to the check.
 
+    Args:
+        folder: the working directory.
+        event: what Git calls the hook, ``post-checkout`` say.
+        args: what Git gives it; of these the last counts: the kind of checkout, the command that rewrote.
+
     Raises:
         ProjectError: `folder` is in no Git checkout, or Git failed.
     """
+    if is_ci() or (event == "post-checkout" and args[-1:] == (FILE_CHECKOUT,)):
+        return 0
     checkout = git.find_checkout(folder)
     if checkout is None:
         raise git.no_checkout(folder)
-    if is_ci() or os.environ.get("PRE_COMMIT_CHECKOUT_TYPE") == "0":
-        return 0
+    # An amended commit is a commit made here. A merge that was finished by hand is a commit, too: it brought what it
+    # has from its second parent.
+    is_commit = event == "post-commit" or (event == "post-rewrite" and args[:1] == ("amend",))
     for entry in git.index_entries(checkout, f"**/{NAME}"):
-        sentence = _register(checkout, entry.path)
+        sentence = _register(checkout, entry.path, since="HEAD^2" if is_commit else "HEAD")
         if sentence:
             print(f"prime-uve: {sentence}", file=sys.stderr)
     return 0
 
 
-def _register(checkout: str, path: str) -> str:
-    """Register the project of the env file at `path`; return what a person should know."""
+def _register(checkout: str, path: str, *, since: str) -> str:
+    """Register the project of the env file at `path`; return what a person should know.
+
+    The change of a mapping is taken over if the file in the work tree is the one of the revision `since`: what Git
+    brought, and not an edit that was carried along.
+    """
     root = os.path.realpath(os.path.dirname(os.path.join(checkout, path)))
     try:
         reading = load(root, os.environ)
@@ -109,18 +145,7 @@ def _register(checkout: str, path: str) -> str:
         from prime_uve.core.cache import Cache
         from prime_uve.core.registration import register
 
-        return register(Cache(), Path(root), environment, accept=_came_through_git(checkout, path)).message
+        is_brought = git.is_unchanged(checkout, path, since=since)
+        return register(Cache(), Path(root), environment, accept=is_brought).message
     except PrimeUveError as error:
         return f"not registered: {error}"
-
-
-def _came_through_git(checkout: str, path: str) -> bool:
-    """Tell whether what lies at `path` was brought by Git, not edited or committed here.
-
-    pre-commit and prek say which event it is in ``PRE_COMMIT_*``; an amended commit is a commit. A merge that was
-    finished by hand is a commit, too: it brought what it has from its second parent.
-    """
-    rewritten_by = os.environ.get("PRE_COMMIT_REWRITE_COMMAND")
-    events = ("PRE_COMMIT_CHECKOUT_TYPE", "PRE_COMMIT_IS_SQUASH_MERGE", "PRE_COMMIT_SQUASH_MERGE")
-    is_event = rewritten_by not in (None, "amend") or any(name in os.environ for name in events)
-    return git.is_unchanged(checkout, path, since="HEAD" if is_event else "HEAD^2")
