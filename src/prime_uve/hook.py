@@ -10,7 +10,7 @@ from prime_uve.core import git
 from prime_uve.core.commit import check_index, fix_index
 from prime_uve.core.env_file import NAME, load, trusted_environment
 from prime_uve.core.lookup import is_registered
-from prime_uve.core.paths import portable
+from prime_uve.core.paths import portable, working_directory
 from prime_uve.errors import PrimeUveError
 
 TYPE_CHECKING = False
@@ -43,24 +43,29 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         0 the commit is good, or nothing of this machine may stop it; 1 it is not; 2 usage.
     """
     args = sys.argv[1:] if argv is None else list(argv)
-    verb = args[0] if args else ""
-    if verb in ("-h", "--help"):
+    if args[:1] in (["-h"], ["--help"]):
         print(USAGE, end="")
         return 0
     try:
-        if verb == "check" and set(args[1:]) <= {"--fix"}:
-            return check(os.getcwd(), fix="--fix" in args)
-        if verb == "register" and not args[1:]:
-            return register(os.getcwd(), *event_of_framework(os.environ))
-        if verb in CHECKING_EVENTS:
-            return check(os.getcwd())
-        if verb in REGISTERING_EVENTS:
-            return register(os.getcwd(), verb, *args[1:])
+        return _run(args, working_directory())
     except PrimeUveError as error:
         print(f"prime-uve: {error}", file=sys.stderr)
         return error.exit_code
-    print(USAGE, end="", file=sys.stderr)
-    return 2
+
+
+def _run(args: "Sequence[str]", folder: str) -> int:
+    match args:
+        case ["check", *options] if set(options) <= {"--fix"}:
+            return check(folder, fix=bool(options))
+        case ["register"]:
+            return register(folder, *event_of_framework(os.environ))
+        case [event, *_] if event in CHECKING_EVENTS:
+            return check(folder)
+        case [event, *given] if event in REGISTERING_EVENTS:
+            return register(folder, event, *given)
+        case _:
+            print(USAGE, end="", file=sys.stderr)
+            return 2
 
 
 def check(folder: str, *, fix: bool = False) -> int:

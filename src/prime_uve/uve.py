@@ -8,7 +8,7 @@ import sys
 
 from prime_uve.core.env_file import KEY, NAME, load, trusted_environment
 from prime_uve.core.lookup import is_registered
-from prime_uve.core.paths import home, portable
+from prime_uve.core.paths import home, portable, working_directory
 from prime_uve.core.project import find_env_root
 from prime_uve.errors import PrimeUveError, ProjectError, UvNotFoundError
 
@@ -120,10 +120,7 @@ def _start(line: CommandLine, environ: "Mapping[str, str]") -> str:
         line.options.get("--directory") or environ.get("UV_WORKING_DIR") or environ.get("UV_WORKING_DIRECTORY") or ""
     )
     project = line.options.get("--project") or environ.get("UV_PROJECT") or ""
-    try:
-        return os.path.join(os.getcwd(), directory, project)
-    except OSError as error:
-        raise ProjectError(f"the working directory is gone ({error.strerror}); go elsewhere: cd") from error
+    return os.path.join(working_directory(), directory, project)
 
 
 def _no_environment(start: str, root: str | None) -> ProjectError:

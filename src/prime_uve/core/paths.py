@@ -49,6 +49,18 @@ def home() -> str:
     )
 
 
+def working_directory() -> str:
+    """Return the working directory.
+
+    Raises:
+        PrimeUveError: it is gone.
+    """
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise PrimeUveError(f"the working directory is gone ({error.strerror}); go elsewhere: cd") from error
+
+
 def bases() -> list[str]:
     """Return the folders that environments may lie in, absolute; the first is where new ones go.
 
