@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from prime_uve.cli.options import json_option, open_registry, path_argument
+from prime_uve.cli.options import absolute, json_option, open_registry, path_argument
 from prime_uve.cli.output import emit_json, say, warn
 from prime_uve.core.initialization import Plan, RefusalError, carry_out, plan
 from prime_uve.core.paths import portable
@@ -29,7 +29,7 @@ def command(path: str, venv_dir: str | None, **flags: bool) -> int:
     """Write .env.uve for the project at PATH (default: here) and register it."""
     cache = open_registry()
     root = find_project_root(path)
-    made = plan(cache, root, venv_dir=venv_dir and os.path.abspath(venv_dir), force=flags["force"])
+    made = plan(cache, root, venv_dir=venv_dir and absolute(venv_dir), force=flags["force"])
     if not flags["dry_run"]:
         _ask(made, is_sure=flags["yes"])
         made.registration = carry_out(cache, made)

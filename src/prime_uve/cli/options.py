@@ -6,13 +6,21 @@ import click
 
 from prime_uve.core.cache import Cache
 from prime_uve.core.env_file import KEY, NAME, Reading, load, trusted_environment
+from prime_uve.core.paths import working_directory
 from prime_uve.core.project import find_env_root
 from prime_uve.errors import ProjectError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-path_argument = click.argument(
-    "path", default=".", type=click.Path(), callback=lambda _c, _p, value: os.path.abspath(value)
-)
+path_argument = click.argument("path", default=".", type=click.Path(), callback=lambda _c, _p, value: absolute(value))
+
+
+def absolute(path: str) -> str:
+    """Return `path` seen from the working directory.
+
+    Raises:
+        PrimeUveError: that is gone.
+    """
+    return os.path.normpath(os.path.join(working_directory(), path))
 
 
 def open_registry() -> Cache:
