@@ -8,7 +8,7 @@ import sys
 
 from prime_uve.core import git
 from prime_uve.core.commit import check_index, fix_index
-from prime_uve.core.env_file import NAME, load, trusted_environment
+from prime_uve.core.env_file import NAME, load, reading_environ, trusted_environment
 from prime_uve.core.lookup import is_registered
 from prime_uve.core.paths import portable, working_directory
 from prime_uve.errors import PrimeUveError
@@ -101,7 +101,8 @@ def event_of_framework(environ: "Mapping[str, str]") -> tuple[str, str]:
     ):
         if variable in environ:
             return event, environ[variable]
-    return "post-commit", ""
+    stage = environ.get("PREK_HOOK_STAGE")  # all that prek tells about a merge
+    return stage if stage in REGISTERING_EVENTS else "post-commit", ""
 
 
 def register(folder: str, event: str, *args: str) -> int:
@@ -141,7 +142,7 @@ def _register(checkout: str, path: str, *, since: str) -> str:
     """
     root = os.path.realpath(os.path.dirname(os.path.join(checkout, path)))
     try:
-        reading = load(root, os.environ)
+        reading = load(root, reading_environ())
         environment = trusted_environment(reading) if reading is not None else None
         if environment is None or is_registered(root, portable(environment)):
             return ""

@@ -14,21 +14,24 @@ from prime_uve.core.env_file import (
     load_over,
     named_environment,
     read,
+    reading_environ,
     trusted_environment,
     write,
 )
 from prime_uve.core.env_syntax import is_plain, with_value
 from prime_uve.core.lookup import is_registered
 from prime_uve.core.paths import BASES_VARIABLE, DEFAULT_BASE, bases, expand, is_inside, portable
-from prime_uve.errors import EnvFileError, PrimeUveError
+from prime_uve.errors import CacheError, EnvFileError, PrimeUveError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from prime_uve.core.git import Entry
 
-# What the two variables stand for when a file is judged for everybody: themselves, as the first part of a path.
+# What the two variables stand for when a file is judged for everybody: themselves, as the first part of a path; and
+# what they stand for elsewhere, to tell them from the same letters in quotes.
 ROOT = os.path.abspath(os.sep)
 ANYWHERE = {name: f"{ROOT}${{{name}}}" for name in ("HOME", BASES_VARIABLE)}
+ELSEWHERE = {name: f"{ROOT}{name}" for name in ANYWHERE}
 EVERYBODYS_BASES = (DEFAULT_BASE, f"${{{BASES_VARIABLE}}}")
 HOMES = ("home", "Users")
 
@@ -85,7 +88,10 @@ def _check_entry(checkout: str, entry: "Entry", verdict: Verdict, *, static: boo
     if os.path.basename(entry.path) == LOCAL_NAME:
         verdict.problems.append(f"{path!r} is for this machine alone; take it out: git rm --cached {path!r}")
     elif not entry.mode.startswith("100"):
-        verdict.problems.append(f"{path!r} is not a regular file in the index; replace it: prime-uve init --force")
+        verdict.problems.append(
+            f"{path!r} is no file, but a link or a module, in the index; put a file in its place: "
+            f"rm {path!r} && prime-uve init {os.path.dirname(path)!r}"
+        )
     else:
         _check_file(checkout, path, git.blob(checkout, entry), verdict, static=static)
 
@@ -103,51 +109,74 @@ def check_content(root: str, content: bytes) -> str:
     """Return what is wrong with the content of the env file of `root`, for everybody; empty if it is right.
 
     It parses, every reader takes the same environment from it, and that lies under ``${HOME}`` or
-    ``${PRIME_UVE_VENVS}``, inside a base.
+    ``${PRIME_UVE_VENVS}``, inside a base, and depends on no other variable.
     """
+    other_variables: set[str] = set()
     try:
         reading = Reading(root, shared=content, local=None, environ=ANYWHERE)
         value = named_environment(reading)
         if not is_plain(content):
-            from prime_uve.core.validation import refuse_ambiguity
+            from prime_uve.core.validation import REFERENCE, refuse_ambiguity
 
             refuse_ambiguity(reading, ANYWHERE)
+            other_variables.update(match[1] or match[2] for match in REFERENCE.finditer(content.decode()))
+        elsewhere = Reading(root, shared=content, local=None, environ=dict.fromkeys(other_variables, "?") | ELSEWHERE)
     except EnvFileError as error:
         return str(error)
+    anew = f"prime-uve init --force {root!r}"
     if value is None:
-        return f"{reading.source!r} does not set {KEY}; add it: prime-uve init --force"
-    if not value.startswith(tuple(place + "/" for place in ANYWHERE.values())):
+        return f"{reading.source!r} does not set {KEY}; add it: prime-uve init {root!r}"
+    variable = next((name for name, place in ANYWHERE.items() if value.startswith(place + "/")), None)
+    if variable is None:
+        remedy = "write it with ${HOME}: prime-uve check --fix" if _fixed(value) else f"write a good one: {anew}"
+        return f"{reading.source!r} is not portable: {value!r} is a path of one machine; {remedy}"
+    if elsewhere.environment != value.replace(ANYWHERE[variable], ELSEWHERE[variable], 1):
         return (
-            f"{reading.source!r} is not portable: {value!r} is a path of one machine; "
-            f"write it with ${{HOME}}: prime-uve check --fix"
+            f"{reading.source!r} is not portable: {value.removeprefix(ROOT)!r} in it depends on something else than "
+            f"{variable}; write one plain line: {anew}"
         )
     shared = value.removeprefix(ROOT)
     if not _is_in_base(shared):
         return (
             f"{reading.source!r} names {shared!r}, which is not inside {DEFAULT_BASE!r} or a folder of "
-            f"{BASES_VARIABLE}; write a good one: prime-uve init --force"
+            f"{BASES_VARIABLE}; write a good one: {anew}"
         )
     return ""
 
 
 def _is_in_base(shared: str) -> bool:
-    if any(shared.startswith(f"{base}/") and shared.rstrip("/") != base for base in EVERYBODYS_BASES):
-        return True
-    return any(is_inside(expand(shared), base) for base in bases())
+    parts = [part for part in shared.split("/") if part not in ("", ".")]
+    for base in EVERYBODYS_BASES:
+        depth = base.count("/") + 1
+        if parts[:depth] == base.split("/"):
+            return len(parts) > depth
+    try:
+        return any(is_inside(expand(shared), base) for base in bases())
+    except CacheError:  # there is no home, so there is no base in it
+        return False
 
 
 def fix_index(checkout: str) -> list[str]:
     """Write ``${HOME}`` into the env files in the work tree that spell out a home in the index; say what was done.
 
+    A file that was changed since it was staged is left alone, and so is one that cannot be read or written.
+
     Raises:
         ProjectError: Git is not there, or failed.
-        EnvFileError: a file cannot be read or written.
     """
     done = []
     for entry in git.index_entries(checkout, f"**/{NAME}"):
         path = os.path.join(checkout, entry.path)
-        if read(path) == git.blob(checkout, entry):
-            done += [f"{fixed}; stage it: git add {path!r}" for fixed in fix_work_tree(os.path.dirname(path))]
+        root = os.path.dirname(path)
+        try:
+            if _fixed_content(root, git.blob(checkout, entry)) is None:
+                continue
+            if git.is_staged(checkout, entry.path):
+                done += [f"{fixed}; stage it: git add {path!r}" for fixed in fix_work_tree(root)]
+            else:
+                done.append(f"{path!r} is not what is staged, and was not fixed; stage it: git add {path!r}")
+        except EnvFileError as error:
+            done.append(f"not fixed: {error}")
     return done
 
 
@@ -158,20 +187,36 @@ def fix_work_tree(root: str) -> list[str]:
         EnvFileError: the file cannot be read or written.
     """
     path = os.path.join(root, NAME)
-    content = read(path) or b""
-    if not check_content(root, content):
+    fixed = _fixed_content(root, read(path) or b"")
+    if fixed is None:
         return []
-    value = Reading(root, shared=content, local=None, environ=ANYWHERE).environment or ""
-    shared = _with_home(value)
-    if shared == value or not _is_in_base(shared):
-        return []
-    write(path, with_value(content, KEY, shared))
+    content, shared = fixed
+    write(path, content)
     return [f"fixed {path!r}: it names {shared!r} now"]
+
+
+def _fixed_content(root: str, content: bytes) -> tuple[bytes, str] | None:
+    """Return `content` with ``${HOME}`` for a home, and what it names then; ``None`` where that mends nothing."""
+    try:
+        shared = _fixed(Reading(root, shared=content, local=None, environ=ANYWHERE).environment or "")
+        fixed = with_value(content, KEY, shared) if shared else content
+    except EnvFileError:
+        return None
+    return (fixed, shared) if shared and not check_content(root, fixed) else None
+
+
+def _fixed(value: str) -> str:
+    """Return `value` with ``${HOME}`` for a home that it spells out; empty where that gives no place in a base."""
+    shared = _with_home(value)
+    return shared if shared != value and _is_in_base(shared) else ""
 
 
 def _with_home(value: str) -> str:
     """Return `value` with ``${HOME}`` for this person's home, or for what looks like somebody's."""
-    shared = portable(value)
+    try:
+        shared = portable(value)
+    except CacheError:  # there is no home
+        shared = value
     _, *folders = value.replace("\\", "/").split("/")
     if shared == value and folders[:1] and folders[0] in HOMES:
         return "/".join(["${HOME}", *folders[2:]])
@@ -180,8 +225,8 @@ def _with_home(value: str) -> str:
 
 def _check_registry(checkout: str | None, root: str, content: bytes, verdict: Verdict, *, is_right: bool) -> None:
     try:
-        reading = load_over(os.path.realpath(root), content, os.environ)
-        environment = named_environment(reading)
+        reading = load_over(os.path.realpath(root), content, _environ())
+        environment = _named_here(reading)
         if environment is None or is_registered(reading.root, portable(environment)):
             return
         from pathlib import Path
@@ -195,7 +240,23 @@ def _check_registry(checkout: str | None, root: str, content: bytes, verdict: Ve
             path = os.path.relpath(os.path.join(root, NAME), checkout)
             is_brought = checkout is not None and git.is_from_elsewhere(checkout, path, content)
             (verdict.notes if is_brought else verdict.problems).append(found.message)
-        elif is_right and trusted_environment(reading) is not None:
-            verdict.notes.append(register(cache, project, environment).message)
+        elif found.outcome is not Outcome.UNCHANGED and is_right and trusted_environment(reading) is not None:
+            message = register(cache, project, environment).message
+            verdict.notes += [message] if message else []
     except PrimeUveError as error:
-        verdict.notes.append(f"the registry was not asked: {error}")
+        # What is wrong with the file is told already.
+        verdict.notes += [f"the registry was not asked: {error}"] if is_right else []
+
+
+def _named_here(reading: Reading) -> str | None:
+    environment = named_environment(reading)
+    if environment is not None and environment.startswith(ANYWHERE[BASES_VARIABLE]):
+        raise EnvFileError(f"{reading.source!r} needs {BASES_VARIABLE}; set it to one folder", key=KEY)
+    return environment
+
+
+def _environ() -> dict[str, str]:
+    """Return the variables of this machine. The one for bases stands for itself where it does not name one folder."""
+    environ = reading_environ()
+    base = environ.get(BASES_VARIABLE, "")
+    return environ if base and os.pathsep not in base else environ | {BASES_VARIABLE: ANYWHERE[BASES_VARIABLE]}

@@ -7,7 +7,7 @@ import os
 import stat
 
 from prime_uve.core.env_syntax import parse
-from prime_uve.core.paths import BASES_VARIABLE, bases, is_inside, open_at_once
+from prime_uve.core.paths import BASES_VARIABLE, bases, home, is_inside, open_at_once
 from prime_uve.errors import EnvFileError, UntrustedPathError
 
 TYPE_CHECKING = False
@@ -41,6 +41,15 @@ class Reading:
         self.is_local = KEY in over
         self.source = os.path.join(root, LOCAL_NAME if self.is_local else NAME)
         self.content = local if self.is_local and local is not None else shared
+
+
+def reading_environ() -> dict[str, str]:
+    """Return the variables that an env file is read under when no program is to be started with it.
+
+    Raises:
+        CacheError: there is no home.
+    """
+    return {**os.environ, "HOME": home()}
 
 
 def load(root: str, environ: "Mapping[str, str]") -> Reading | None:
@@ -96,17 +105,21 @@ def write(path: str, content: bytes) -> None:
         EnvFileError: it cannot be written; what was there is there.
     """
     target = os.path.realpath(path)
-    beside = f"{target}.{os.getpid()}.tmp"
+    beside = f"{target}.{os.urandom(8).hex()}.tmp"
     try:
-        with open(beside, "xb") as stream:
-            stream.write(content)
+        mode = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else None
         try:
-            if os.path.exists(target):
-                os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
+            # Nobody may read in between what only its owner may read before and after.
+            with open(
+                beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode)
+            ) as stream:
+                stream.write(content)
+            if mode is not None:
+                os.chmod(beside, mode)
             os.replace(beside, target)
-        except BaseException:
-            os.unlink(beside)
-            raise
+        finally:
+            if os.path.lexists(beside):
+                os.unlink(beside)
     except OSError as error:
         raise EnvFileError(f"cannot write {path!r}: {error.strerror}; see ls -ld {os.path.dirname(path)!r}") from error
 
@@ -116,7 +129,11 @@ def _parse(root: str, name: str, content: bytes, environ: "Mapping[str, str]") -
         return parse(content, environ)
     except EnvFileError as error:
         path = os.path.join(root, name)
-        raise EnvFileError(f"{path!r}, {error}; correct that line", line=error.line, key=error.key) from None
+        raise EnvFileError(
+            f"{path!r}, {error}; correct that line, or write a new file: prime-uve init --force",
+            line=error.line,
+            key=error.key,
+        ) from None
 
 
 def named_environment(reading: Reading) -> str | None:
@@ -151,7 +168,8 @@ def trusted_environment(reading: Reading) -> str | None:
     value = named_environment(reading)
     if value is None:
         return None
-    if is_inside(value, reading.root) or is_inside(reading.root, value) or os.path.realpath(value) == reading.root:
+    root = os.path.realpath(reading.root)
+    if is_inside(value, root) or is_inside(root, value) or os.path.realpath(value) == root:
         raise UntrustedPathError(
             f"{reading.source!r} names an environment inside its own project, or around it: {value!r}; "
             f"write a good one: prime-uve init --force",

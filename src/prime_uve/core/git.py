@@ -7,6 +7,7 @@ much as Git itself.
 import os
 import sys
 
+from prime_uve.core.paths import open_at_once
 from prime_uve.errors import ProjectError
 
 READ_SIZE = 1 << 16  # bytes
@@ -25,12 +26,17 @@ class Entry:
 
 
 def find_checkout(start: str) -> str | None:
-    """Return the top folder of the Git checkout that `start` lies in, links resolved; ``None`` outside of one."""
+    """Return the top folder of the Git checkout that `start` lies in, links resolved; ``None`` outside of one.
+
+    Where no folder upwards has a ``.git``, it is ``GIT_WORK_TREE`` (from `start`), if that is set: some keep the
+    repository of their settings so.
+    """
     folder = os.path.realpath(start)
     while not os.path.lexists(os.path.join(folder, ".git")):
         parent = os.path.dirname(folder)
         if parent == folder:
-            return None
+            work_tree = os.environ.get("GIT_WORK_TREE")
+            return os.path.realpath(os.path.join(start, work_tree)) if work_tree else None
         folder = parent
     return folder
 
@@ -41,7 +47,7 @@ def git(folder: str, *args: str) -> bytes:
     Raises:
         ProjectError: Git is not there, or failed.
     """
-    code, output = _run(["git", "-C", folder, *args])
+    code, output = _run(_command(folder, *args))
     if code != 0:
         raise ProjectError(
             f"git {args[0]} failed in {folder!r} (exit code {code}); see what it says: git -C {folder!r} status"
@@ -72,8 +78,8 @@ def blob(checkout: str, entry: Entry) -> bytes:
         ProjectError: Git is not there, or failed.
     """
     try:
-        with open(os.path.join(checkout, entry.path), "rb") as stream:
-            content = stream.read()
+        with open(os.path.join(checkout, entry.path), "rb", buffering=0, opener=open_at_once) as stream:
+            content = stream.read() or b""
     except OSError:
         content = b""
     return content if _oid(content, len(entry.oid)) == entry.oid else git(checkout, "cat-file", "blob", entry.oid)
@@ -85,7 +91,7 @@ def committed_blob(checkout: str, path: str, revision: str = "HEAD") -> bytes | 
     Raises:
         ProjectError: Git is not there.
     """
-    code, output = _run(["git", "-C", checkout, "cat-file", "blob", f"{revision}:{path}"], quiet=True)
+    code, output = _run(_command(checkout, "cat-file", "blob", f"{revision}:{path}"), quiet=True)
     return output if code == 0 else None
 
 
@@ -95,7 +101,16 @@ def is_unchanged(checkout: str, path: str, *, since: str) -> bool:
     Raises:
         ProjectError: Git is not there.
     """
-    return _run(["git", "-C", checkout, "diff", "--quiet", since, "--", path], quiet=True)[0] == 0
+    return _run(_command(checkout, "diff", "--quiet", since, "--", f":(top,literal){path}"), quiet=True)[0] == 0
+
+
+def is_staged(checkout: str, path: str) -> bool:
+    """Tell whether `path` in the work tree is what the index holds, line ends and filters as Git is set up.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    return _run(_command(checkout, "diff", "--quiet", "--", f":(top,literal){path}"), quiet=True)[0] == 0
 
 
 def is_from_elsewhere(checkout: str, path: str, content: bytes) -> bool:
@@ -118,11 +133,13 @@ def exclude(checkout: str, pattern: str) -> bool:
     )
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "ab+") as stream:
-            stream.seek(0)
-            content = stream.read()
-            if pattern.encode() in content.splitlines():
-                return False
+        content = b""
+        if os.path.lexists(path):
+            with open(path, "rb", buffering=0, opener=open_at_once) as stream:
+                content = stream.read() or b""
+        if pattern.encode() in content.splitlines():
+            return False
+        with open(path, "ab") as stream:
             stream.write((b"" if content.endswith(b"\n") or not content else b"\n") + pattern.encode() + b"\n")
     except OSError as error:
         raise ProjectError(f"cannot write {path!r}: {error.strerror}; add the line {pattern} to it yourself") from error
@@ -134,6 +151,11 @@ def _oid(content: bytes, digits: int) -> str:
 
     algorithm = "sha1" if digits == SHA1_DIGITS else "sha256"
     return hashlib.new(algorithm, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _command(folder: str, *args: str) -> list[str]:
+    # `git --literal-pathspecs commit`, which is how Magit commits, would have our patterns taken for names.
+    return ["git", "-C", folder, "--no-literal-pathspecs", *args]
 
 
 def _run(argv: list[str], *, quiet: bool = False) -> tuple[int, bytes]:
@@ -148,6 +170,8 @@ def _run(argv: list[str], *, quiet: bool = False) -> tuple[int, bytes]:
         return _spawn(argv, quiet=quiet)
     except FileNotFoundError:
         raise ProjectError("git is not on PATH; install Git") from None
+    except OSError as error:
+        raise ProjectError(f"cannot run git: {error.strerror}; see PATH, or install Git") from error
 
 
 def _spawn(argv: list[str], *, quiet: bool) -> tuple[int, bytes]:
