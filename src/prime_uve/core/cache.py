@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from errno import ELOOP, ENAMETOOLONG
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ __all__ = ["Cache", "CacheError", "ValidationResult"]
 
 SCHEMA_VERSION = "1.0"
 LOCK_TIMEOUT = 10.0  # seconds
+DAMAGE_SEEN = "damage_seen"  # a key at the top of the registry: names of damaged copies
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -25,7 +27,8 @@ class Cache:
 
     Every method reads the file anew, takes the lock for itself where it writes, and raises `CacheError` where the
     registry cannot be read or written: what cannot be read is never taken for empty. Project paths are resolved
-    (links followed) before they are looked up; a relative one is a `ValueError`.
+    (links followed) before they are looked up, and then as they are, for a row that is older than the link; a relative
+    one is a `ValueError`.
     """
 
     def __init__(self, cache_path: Path | None = None, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
@@ -45,6 +48,11 @@ class Cache:
     def path(self) -> Path:
         """Where the registry is."""
         return self._store.path
+
+    @property
+    def lock_path(self) -> Path:
+        """The file that writers lock."""
+        return self._store.lock_path
 
     def add_mapping(self, project_path: Path, venv_path: str, project_name: str, path_hash: str) -> None:
         """Add the mapping of a project, or update it; ``created_at`` and fields that we do not know stay.
@@ -68,13 +76,21 @@ class Cache:
 
         ``venv_path_expanded`` is what ``venv_path`` means with the present home.
         """
-        row = self._rows().get(project_key(project_path))
+        rows = self._rows()
+        row = rows.get(_found(rows, _keys(project_path)))
         return _present(row) if isinstance(row, dict) else None
 
     def remove_mapping(self, project_path: Path) -> bool:
         """Remove the mapping of a project; return whether there was one. The environment itself is not touched."""
-        project = project_key(project_path)
-        return self.edit(lambda rows: rows.pop(project, None) is not None)
+        keys = _keys(project_path)
+
+        def change(rows: dict[str, Any]) -> bool:
+            project = _found(rows, keys)
+            is_registered = project in rows
+            rows.pop(project, None)
+            return is_registered
+
+        return self.edit(change)
 
     def list_all(self) -> dict[str, Row]:
         """Return copies of all mappings, by resolved project path."""
@@ -85,8 +101,8 @@ class Cache:
 
         A project that is not registered is an ``error``. Failing to write the stamp is no failure of the validation.
         """
-        project = project_key(project_path)
         rows = self._rows()
+        project = _found(rows, _keys(project_path))
         if project not in rows:
             return ValidationResult(
                 "error", [f"{project!r} is not registered; register it: prime-uve init {project!r}"]
@@ -108,6 +124,44 @@ class Cache:
         """
         self._store.update(lambda _document: None)
 
+    def damaged_copies(self) -> list[Path]:
+        """Return the files that hold the bytes of a registry that was damaged, oldest first.
+
+        Raises:
+            CacheError: the folder cannot be read.
+        """
+        return self._store.damaged_copies()
+
+    def unseen_damage(self) -> list[Path]:
+        """Return the damaged copies that nobody has looked at yet; as long as there are any, nothing may be pruned.
+
+        Raises:
+            CacheError: the registry cannot be read.
+        """
+        seen = self._store.read().get(DAMAGE_SEEN)
+        return [path for path in self.damaged_copies() if not isinstance(seen, list) or path.name not in seen]
+
+    def acknowledge_damage(self) -> None:
+        """Note that a person was told of every damaged copy that there is.
+
+        Raises:
+            CacheError: the registry cannot be written.
+        """
+        names = [path.name for path in self.damaged_copies()]
+        if names:
+            self._store.update(lambda document: document.update({DAMAGE_SEEN: names}))
+
+    def probe_lock(self, timeout: float) -> None:
+        """Take the lock and let it go again.
+
+        Args:
+            timeout: seconds to wait.
+
+        Raises:
+            CacheError: it cannot be taken; says why, and who holds it where that is known.
+        """
+        self._store.probe_lock(timeout)
+
     def edit(self, change: Callable[[dict[str, Any]], T]) -> T:
         """Change the rows in one transaction and return what `change` returns.
 
@@ -125,6 +179,8 @@ class Cache:
         results = {
             project: judge(observe(project, row if isinstance(row, dict) else {})) for project, row in rows.items()
         }
+        if not results:
+            return results
         stamp = now()
 
         def change(present: dict[str, Any]) -> None:
@@ -151,9 +207,23 @@ def project_key(project_path: Path) -> str:
     if not os.path.isabs(path):
         raise ValueError(f"the project path must be absolute, not {path!r}")
     try:
-        return os.path.realpath(path)
+        os.stat(path)  # knows a path that is too long as a whole, be it there or not
+        # Strictly: a link that cannot be read for a moment is not to become a second key of the same project.
+        return os.path.realpath(path, strict=True)
     except OSError as error:
-        raise CacheError(f"cannot resolve {path!r}: {error.strerror}") from error
+        if error.errno in (ELOOP, ENAMETOOLONG):
+            raise CacheError(f"cannot resolve {path!r}: {error.strerror}; see ls -ld {path!r}") from error
+    # What is gone or out of reach has its key all the same.
+    return os.path.realpath(path)
+
+
+def _keys(project_path: Path) -> tuple[str, str]:
+    return project_key(project_path), os.fspath(project_path)
+
+
+def _found(rows: Mapping[str, object], keys: tuple[str, str]) -> str:
+    resolved, given = keys
+    return given if resolved not in rows and given in rows else resolved
 
 
 def new_row(project: str, venv_path: str, project_name: str, path_hash: str) -> Row:

@@ -7,11 +7,10 @@ from pathlib import Path
 from prime_uve.core import git
 from prime_uve.core.cache import Cache
 from prime_uve.core.commit import check_content
-from prime_uve.core.env_file import KEY, LOCAL_NAME, NAME, Reading, read, trusted_environment, write
+from prime_uve.core.env_file import KEY, LOCAL_NAME, NAME, Reading, read, reading_environ, trusted_environment, write
 from prime_uve.core.env_syntax import with_value
 from prime_uve.core.paths import DEFAULT_BASE, bases, expand, generate_venv_path, is_inside, portable, shared_form
 from prime_uve.core.registration import Outcome, Registration, preview, register
-from prime_uve.core.validation import reading_environ
 from prime_uve.errors import EnvFileError, PrimeUveError, UntrustedPathError
 
 
@@ -63,7 +62,7 @@ def plan(cache: Cache, root: str, *, venv_dir: str | None = None, force: bool = 
     Raises:
         RefusalError: a file names another environment than `venv_dir`, and `force` is not given.
         MismatchError: the registry has another environment, and `force` is not given.
-        EnvFileError: a file is unusable, and `force` is not given.
+        EnvFileError: a file is unusable, and `force` is not given; or `venv_dir` lies in or around the project.
         CacheError: the registry cannot be read.
     """
     made = Plan(root)
@@ -79,7 +78,11 @@ def plan(cache: Cache, root: str, *, venv_dir: str | None = None, force: bool = 
     try:
         _settle(made, cache, accept=force or bool(made.writes))
     except UntrustedPathError:
-        _plan_own(made, cache, f"the bases of this machine do not hold what {NAME} names")
+        # What the user's own file or words name is not put aside for another place without a word.
+        is_local = _reading(made).is_local
+        if venv_dir is not None or (is_local and not force):
+            raise
+        _plan_own(made, cache, f"this machine cannot use what {LOCAL_NAME if is_local else NAME} names")
     if made.registration is not None and made.registration.outcome is Outcome.SHARED:
         _plan_own(made, cache, f"{made.registration.venv_path!r} belongs to {made.registration.other!r}")
     if made.registration is not None and made.registration.outcome in (Outcome.SHARED, Outcome.MISMATCH):
@@ -101,11 +104,13 @@ def _plan_own(made: Plan, cache: Cache, why: str) -> None:
 
 def _settle(made: Plan, cache: Cache, *, accept: bool) -> None:
     """Read what the files will say, and what registering that will come to."""
-    shared, local = made.content(NAME) or b"", made.content(LOCAL_NAME)
-    made.environment = (
-        trusted_environment(Reading(made.root, shared=shared, local=local, environ=reading_environ())) or ""
-    )
+    made.environment = trusted_environment(_reading(made)) or ""
     made.registration = preview(cache, Path(made.root), made.environment, accept=accept)
+
+
+def _reading(made: Plan) -> Reading:
+    shared, local = made.content(NAME) or b"", made.content(LOCAL_NAME)
+    return Reading(made.root, shared=shared, local=local, environ=reading_environ())
 
 
 def _plan_file(made: Plan, name: str, value: str, *, keep: bool, force: bool) -> None:

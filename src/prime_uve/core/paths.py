@@ -4,6 +4,7 @@ Hot: imports only what a bare interpreter has already loaded.
 """
 
 import os
+import stat
 import sys
 
 from prime_uve.errors import CacheError, PrimeUveError
@@ -11,7 +12,9 @@ from prime_uve.errors import CacheError, PrimeUveError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
+MANIFEST = "pyproject.toml"
 BASES_VARIABLE = "PRIME_UVE_VENVS"
 REGISTRY_VARIABLE = "PRIME_UVE_CACHE"
 DEFAULT_BASE = "${HOME}/prime-uve/venvs"
@@ -99,22 +102,20 @@ def expand(path: str) -> str:
 
     Any other reference stays as it is: a registry or a base holds no others.
     """
-    if "$" not in path:
-        return path
+    head, *rest = path.split("$")
+    return head + "".join(map(_expanded, rest))
+
+
+def _expanded(text: str) -> str:
+    """Return what a ``$`` and the `text` after it, up to the next ``$``, stand for; what a value holds is no name."""
     for name in _EXPANDED:
-        if f"${name}" in path or f"${{{name}}}" in path:
+        spelled = f"{{{name}}}" if text.startswith("{") else name
+        rest = text.removeprefix(spelled)
+        is_longer_name = spelled == name and (rest[:1] == "_" or rest[:1].isalnum())
+        if rest != text and not is_longer_name:
             value = home() if name == "HOME" else os.environ.get(name, "")
-            if value:
-                path = _replace(path, name, value)
-    return path
-
-
-def _replace(path: str, name: str, value: str) -> str:
-    head, *rest = path.replace(f"${{{name}}}", value).split(f"${name}")
-    for part in rest:
-        longer_name = part[:1] == "_" or part[:1].isalnum()
-        head += (f"${name}" if longer_name else value) + part
-    return head
+            return value + rest if value else "$" + text
+    return "$" + text
 
 
 def expand_path_variables(path: str) -> "Path":
@@ -161,23 +162,26 @@ def get_project_name(project_path: "Path") -> str:
     The ``name`` of ``pyproject.toml``, else of the folder: lower case ASCII letters and digits, one ``-`` for
     whatever stands between them, at most 40 characters; ``project`` where nothing is left.
     """
-    stated = _stated_name(project_path)
-    for candidate in (stated, project_path.resolve().name):
+    name = stated(os.fspath(project_path), "project", "name")
+    for candidate in (name if isinstance(name, str) else "", project_path.resolve().name):
         words = "".join(c if c.isascii() and c.isalnum() else " " for c in candidate.lower()).split()
         if words:
             return "-".join(words)[:NAME_LENGTH].rstrip("-")
     return "project"
 
 
-def _stated_name(project_path: "Path") -> str:
+def stated(folder: str, *keys: str) -> object:
+    """Return what the ``pyproject.toml`` in `folder` says under `keys`, ``None`` where it does not or is unreadable."""
     import tomllib
 
     try:
-        with open(project_path / "pyproject.toml", "rb") as stream:
-            name = tomllib.load(stream)["project"]["name"]
+        with open(os.path.join(folder, MANIFEST), "rb", opener=open_at_once) as stream:
+            found: Any = tomllib.load(stream) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else {}
+        for key in keys:
+            found = found[key]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return ""
-    return name if isinstance(name, str) else ""
+        return None
+    return found
 
 
 def generate_venv_path(project_path: "Path") -> str:

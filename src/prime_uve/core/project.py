@@ -6,13 +6,12 @@ Hot: imports only what a bare interpreter has already loaded.
 import os
 
 from prime_uve.core.env_file import NAME
+from prime_uve.core.paths import MANIFEST, stated
 from prime_uve.errors import ProjectError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-MANIFEST = "pyproject.toml"
 
 
 def find_env_root(start: str) -> str | None:
@@ -23,7 +22,7 @@ def find_env_root(start: str) -> str | None:
     one path.
 
     Raises:
-        ProjectError: `start` is a project of its own, without an env file, inside a project that has one.
+        ProjectError: the project of `start` has no env file, and lies in a folder that has one.
     """
     for folder in _upwards(os.path.realpath(start)):
         if os.path.lexists(os.path.join(folder, NAME)):
@@ -55,51 +54,62 @@ def _upwards(folder: str) -> "Iterator[str]":
 
 
 def _governing_root(project: str) -> str | None:
-    root = _workspace_root(project)
-    if root is not None:
-        return root if os.path.lexists(os.path.join(root, NAME)) else None
-    outer = next((f for f in _upwards(os.path.dirname(project)) if os.path.lexists(os.path.join(f, NAME))), None)
-    if outer is not None and outer != project:
+    root = _workspace_root(project) or project
+    if os.path.lexists(os.path.join(root, NAME)):
+        return root
+    outer = next((f for f in _upwards(os.path.dirname(root)) if os.path.lexists(os.path.join(f, NAME))), None)
+    if outer is not None:
         raise ProjectError(
-            f"{project!r} is a project of its own without a {NAME}, inside {outer!r}, which has one; "
-            f"give it one: prime-uve init {project!r}, or make it a member of the workspace"
+            f"{root!r} is a project of its own without a {NAME}, inside {outer!r}, which has one; "
+            f"give it one: prime-uve init {root!r}, or make it a member of the workspace"
         )
     return None
 
 
 def _workspace_root(member: str) -> str | None:
-    """Return the root of the workspace that includes `member`, by the rules of ``tool.uv.workspace``."""
+    """Return the root of the workspace that includes `member`, found as uv finds it.
+
+    The next ``pyproject.toml`` above decides: a project between root and member makes the member one of its own.
+    """
     if _workspace(member) is not None:
         return member
     for folder in _upwards(os.path.dirname(member)):
-        workspace = _workspace(folder)
-        if workspace is not None:
-            return folder if _includes(folder, workspace, member) else None
+        if os.path.lexists(os.path.join(folder, MANIFEST)):
+            return folder if _includes(folder, _workspace(folder) or {}, member) else None
     return None
 
 
 def _workspace(folder: str) -> "dict[str, object] | None":
-    manifest = os.path.join(folder, MANIFEST)
-    if not os.path.lexists(manifest):
-        return None
-    import tomllib
-
-    try:
-        with open(manifest, "rb") as stream:
-            workspace = tomllib.load(stream)["tool"]["uv"]["workspace"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return None
+    workspace = stated(folder, "tool", "uv", "workspace")
     return workspace if isinstance(workspace, dict) else None
 
 
 def _includes(root: str, workspace: "dict[str, object]", member: str) -> bool:
-    return _matches(root, workspace.get("members"), member) and not _matches(root, workspace.get("exclude"), member)
+    from fnmatch import fnmatchcase
+
+    path = os.path.relpath(member, root)
+    members = _patterns(root, workspace.get("members"))
+    excluded = _patterns(root, workspace.get("exclude"))
+    # In `exclude` alone, uv's `*` stands for any text, slashes included.
+    is_excluded = any(fnmatchcase(path, pattern) or _matches(path, pattern) for pattern in excluded)
+    return not is_excluded and any(_matches(path, pattern) for pattern in members)
 
 
-def _matches(root: str, patterns: object, member: str) -> bool:
-    from glob import glob
+def _patterns(root: str, listed: object) -> list[str]:
+    texts = [text for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
+    return [os.path.relpath(text, root) if os.path.isabs(text) else os.path.normpath(text) for text in texts]
 
-    if not isinstance(patterns, list):
-        return False
-    found = (match for pattern in patterns for match in glob(str(pattern), root_dir=root, recursive=True))
-    return any(os.path.normpath(os.path.join(root, match)) == member for match in found)
+
+def _matches(path: str, pattern: str) -> bool:
+    """Match folder by folder, as text: to look at what there is would walk a whole tree for a ``**``."""
+    from fnmatch import fnmatchcase
+
+    folders, parts = path.split(os.sep), pattern.split(os.sep)
+    reached = {0}  # how many of the folders the parts so far can stand for
+    for number, part in enumerate(parts, 1):
+        if part == "**":
+            at_least = 1 if number == len(parts) else 0
+            reached = set(range(min(reached, default=len(folders)) + at_least, len(folders) + 1))
+        else:
+            reached = {i + 1 for i in reached if i < len(folders) and fnmatchcase(folders[i], part)}
+    return len(folders) in reached

@@ -1,15 +1,17 @@
 """Whose environment is it? The table by which a checkout is registered; `decide` is pure."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from prime_uve.core import marker
 from prime_uve.core.cache import Cache, new_row, project_key, put
 from prime_uve.core.env_file import LOCAL_NAME
 from prime_uve.core.paths import expand, generate_hash, get_project_name, portable
-from prime_uve.core.validation import Presence, look_at_project, mismatch_sentence
+from prime_uve.core.validation import Presence, look_at_project, mismatch_sentence, same_place
 
 
 class Outcome(StrEnum):
@@ -24,6 +26,7 @@ class Outcome(StrEnum):
 
 
 WRITTEN = frozenset((Outcome.ADDED, Outcome.MOVED, Outcome.UPDATED))
+OWNED = WRITTEN | {Outcome.UNCHANGED}
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Registration:
 
 
 def register(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False) -> Registration:
-    """Register the environment that a checkout's env file names, where the table allows it.
+    """Register the environment that a checkout's env file names, where the table allows it, and mark it.
 
     Args:
         cache: the registry.
@@ -76,9 +79,13 @@ def register(cache: Cache, project_path: Path, venv_path: str, *, accept: bool =
     """
     project, venv_path = project_key(project_path), portable(expand(venv_path))
     row = new_row(project, venv_path, get_project_name(Path(project)), generate_hash(Path(project)))
-    registration = None
+    # What is nothing to write needs no lock, so that a registry that cannot be written does not matter.
+    found = preview(cache, Path(project), venv_path, accept=accept)
+    registration = None if found.outcome in WRITTEN else found
     while registration is None:
         registration = _attempt(cache, project, row, accept=accept)
+    if registration.outcome in OWNED:
+        marker.mark(expand(venv_path), project)
     return registration
 
 
@@ -87,7 +94,7 @@ def _attempt(cache: Cache, project: str, row: dict[str, Any], *, accept: bool) -
     venv_path = row["venv_path"]
     # Other people's paths are looked at before the lock is taken: a share can hang.
     claims = _claims(cache.list_all(), project, venv_path)
-    presences = _presences(claims)
+    presences = _presences(claims, project)
 
     def change(rows: dict[str, Any]) -> Registration | None:
         present = {key: value for key, value in rows.items() if isinstance(value, dict)}
@@ -113,7 +120,7 @@ def preview(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = 
     """
     project, venv_path = project_key(project_path), portable(expand(venv_path))
     rows = cache.list_all()
-    presences = _presences(_claims(rows, project, venv_path))
+    presences = _presences(_claims(rows, project, venv_path), project)
     return decide(project, venv_path, rows.get(project), presences, accept=accept)
 
 
@@ -131,7 +138,7 @@ def decide(
     """
     previous = mapping.get("venv_path") if mapping is not None else None
     previous = previous if isinstance(previous, str) else None
-    if previous == venv_path:
+    if previous is not None and _is_same(previous, venv_path):
         return Registration(Outcome.UNCHANGED, project, venv_path, previous)
     if previous is not None and not accept:
         return Registration(Outcome.MISMATCH, project, venv_path, previous)
@@ -148,14 +155,22 @@ def decide(
 
 def _claims(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str) -> dict[str, Mapping[str, Any]]:
     """Return the other rows that name the environment `venv_path`."""
-    place = expand(venv_path)
     claims = {}
     for other, mapping in rows.items():
         theirs = mapping.get("venv_path")
-        if other != project and isinstance(theirs, str) and (theirs == venv_path or expand(theirs) == place):
+        if other != project and isinstance(theirs, str) and _is_same(theirs, venv_path):
             claims[other] = mapping
     return claims
 
 
-def _presences(claims: Mapping[str, Mapping[str, Any]]) -> dict[str, Presence]:
-    return {other: look_at_project(other, mapping).presence for other, mapping in claims.items()}
+def _is_same(one: str, other: str) -> bool:
+    """Tell whether two registered paths mean one place, by their text: the disks they lie on are not asked."""
+    return one == other or os.path.normpath(expand(one)) == os.path.normpath(expand(other))
+
+
+def _presences(claims: Mapping[str, Mapping[str, Any]], project: str) -> dict[str, Presence]:
+    """Look whether those who claim an environment are there; one that has become a link to `project` has moved."""
+    return {
+        other: Presence.GONE if same_place(other, project) else look_at_project(other, mapping).presence
+        for other, mapping in claims.items()
+    }

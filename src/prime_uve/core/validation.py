@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from prime_uve.core import env_file
 from prime_uve.core.paths import expand, home
@@ -70,8 +70,8 @@ GONE = Sight(Presence.GONE)
 class Observation:
     """What there is to see of a mapping.
 
-    `registered` and `named` are the environments, absolute, that the registry and the env files name; `named` is
-    ``None`` where there is nothing readable that names one.
+    `registered` and `named` are the environments, absolute, that the registry and the env files name; `registered` is
+    empty, and `named` is ``None``, where there is nothing readable that names one.
     """
 
     project: str
@@ -89,14 +89,14 @@ def observe(project: str, mapping: Mapping[str, object]) -> Observation:
         project: resolved path of the project, the key of the mapping.
         mapping: the row of the registry; fields that are missing or of a wrong type count as unknown.
     """
-    registered = mapping.get("venv_path")
-    if not isinstance(registered, str) or not registered:
-        lost = Sight(Presence.UNKNOWN, f"the registry names no environment for {project!r}")
-        return Observation(project, "", None, HERE, HERE, lost)
-    registered = expand(registered)
+    venv_path = mapping.get("venv_path")
+    registered = expand(venv_path) if isinstance(venv_path, str) else ""
     folder = look_at_project(project, mapping)
     named, env_sight = _look_at_env_file(project, mapping) if folder.presence is Presence.HERE else (None, folder)
-    return Observation(project, registered, named, folder, env_sight, _look(registered))
+    if os.path.isabs(registered):
+        return Observation(project, registered, named, folder, env_sight, _look(registered))
+    lost = f"the registry names no environment for {project!r}; register one: prime-uve init {project!r}"
+    return Observation(project, "", named, folder, env_sight, Sight(Presence.UNKNOWN, lost))
 
 
 def judge(seen: Observation) -> ValidationResult:
@@ -115,12 +115,24 @@ def _facts(seen: Observation) -> list[tuple[Status, str]]:
         facts.append(("orphaned", f"the project {project!r} is gone; forget it: prime-uve unregister {project!r}"))
     elif seen.env_file.presence is Presence.GONE:
         facts.append(("orphaned", f"{project!r} has no {env_file.NAME}; write one: prime-uve init {project!r}"))
-    if seen.named is not None and not same_place(seen.named, seen.registered):
-        facts.append(("mismatch", mismatch_sentence(project, registered=seen.registered, named=seen.named)))
+    elif seen.env_file.presence is Presence.HERE and seen.registered:
+        if seen.named is None:
+            facts.append(("mismatch", _silence_sentence(project, seen.registered)))
+        elif not same_place(seen.named, seen.registered):
+            facts.append(("mismatch", mismatch_sentence(project, registered=seen.registered, named=seen.named)))
     if seen.environment.presence is Presence.GONE:
-        sync = f"; make it: uve sync --project {project!r}" if seen.folder.presence is Presence.HERE else ""
-        facts.append(("orphaned", f"the environment {seen.registered!r} does not exist{sync}"))
+        is_gone = seen.folder.presence is Presence.GONE
+        forget = f"nothing but the mapping is left: prime-uve unregister {project!r}"
+        remedy = forget if is_gone else f"make it: uve sync --project {project!r}"
+        facts.append(("orphaned", f"the environment {seen.registered!r} does not exist; {remedy}"))
     return facts
+
+
+def _silence_sentence(project: str, registered: str) -> str:
+    return (
+        f"the registry has {registered!r} for {project!r}, but its {env_file.NAME} names no environment; "
+        f"write one: prime-uve init {project!r}"
+    )
 
 
 def mismatch_sentence(project: str, *, registered: str, named: str) -> str:
@@ -134,7 +146,12 @@ def mismatch_sentence(project: str, *, registered: str, named: str) -> str:
 
 def same_place(one: str, other: str) -> bool:
     """Tell whether two absolute paths mean one place, links followed."""
-    return os.path.normpath(one) == os.path.normpath(other) or os.path.realpath(one) == os.path.realpath(other)
+    if os.path.normpath(one) == os.path.normpath(other):
+        return True
+    try:
+        return os.path.realpath(one) == os.path.realpath(other)
+    except (OSError, ValueError):  # a NUL, which no place has in its path
+        return False
 
 
 def witness(project: str) -> dict[str, object]:
@@ -169,7 +186,11 @@ def look_at_project(project: str, mapping: Mapping[str, object]) -> Sight:
 def _witnessed(project: str, mapping: Mapping[str, object]) -> Sight:
     mount, parent_inode = mapping.get(MOUNT), mapping.get(PARENT)
     if isinstance(mount, str) and not os.path.ismount(mount):
-        return Sight(Presence.UNKNOWN, f"{project!r} is out of reach: nothing is mounted at {mount!r}; mount it")
+        return Sight(
+            Presence.UNKNOWN,
+            f"{project!r} is out of reach: nothing is mounted at {mount!r}; mount it, or, if it is gone for good, "
+            f"forget it: prime-uve unregister {project!r}",
+        )
     parent = os.path.dirname(project)
     try:
         inode = os.stat(parent).st_ino
@@ -180,7 +201,7 @@ def _witnessed(project: str, mapping: Mapping[str, object]) -> Sight:
             f"{project!r} is out of reach: {parent!r}: {reason}; connect what it lies on, or, if it is gone for good, "
             f"forget it: prime-uve unregister {project!r}",
         )
-    if isinstance(parent_inode, int) and parent_inode != inode:
+    if type(parent_inode) is int and parent_inode != inode:
         return Sight(
             Presence.UNKNOWN,
             f"{project!r} is out of reach: {parent!r} is another folder than when it was registered; connect what it "
@@ -193,6 +214,8 @@ def _look(folder: str) -> Sight:
     try:
         return HERE if stat.S_ISDIR(os.stat(folder).st_mode) else GONE
     except (FileNotFoundError, NotADirectoryError):
+        if os.path.islink(folder):  # what it leads to may be on a disk that is not there
+            return Sight(Presence.UNKNOWN, f"{folder!r} is a link that leads nowhere; see ls -ld {folder!r}")
         return GONE
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
@@ -200,7 +223,7 @@ def _look(folder: str) -> Sight:
 
 
 def _look_at_env_file(project: str, mapping: Mapping[str, object]) -> tuple[str | None, Sight]:
-    environ = reading_environ()
+    environ = env_file.reading_environ()
     try:
         reading = env_file.load(project, environ)
         if reading is None:
@@ -210,11 +233,6 @@ def _look_at_env_file(project: str, mapping: Mapping[str, object]) -> tuple[str 
         return env_file.named_environment(reading), HERE
     except EnvFileError as error:
         return None, Sight(Presence.UNKNOWN, str(error))
-
-
-def reading_environ() -> dict[str, str]:
-    """Return the variables that an env file is read under when no program is to be started with it."""
-    return {"HOME": home(), **os.environ}
 
 
 def refuse_ambiguity(reading: env_file.Reading, environ: Mapping[str, str]) -> None:
@@ -230,7 +248,8 @@ def refuse_ambiguity(reading: env_file.Reading, environ: Mapping[str, str]) -> N
     if reading.environment is None:
         return
     text = reading.content.decode("utf-8-sig")
-    raw = dotenv_values(stream=io.StringIO(text), interpolate=False).get(env_file.KEY) or ""
+    # Not by dotenv_values(), which logs what it does not understand: that would land on the stderr of a commit.
+    raw = {line.key: line.value for line in parse_stream(io.StringIO(text))}.get(env_file.KEY) or ""
     values = {**environ, **reading.variables}
     meant = REFERENCE.sub(lambda match: values.get(match[1] or match[2], ""), raw)
     if not same_place(meant, reading.environment):
