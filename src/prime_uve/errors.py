@@ -1,7 +1,7 @@
 """What can go wrong in a way that we expect: the only exceptions that a boundary catches.
 
-Every message says what is wrong, with the path, and then the command that mends it. It never quotes the content of
-an env file, which can hold secrets.
+Every message says what is wrong, with the path, and then the command that mends it. Of an env file, which can hold
+secrets, it shows the value of ``UV_PROJECT_ENVIRONMENT`` and nothing else.
 """
 
 

@@ -6,10 +6,12 @@ Hot: imports only what a bare interpreter has already loaded.
 import os
 import sys
 
-from prime_uve.core.env_file import KEY, NAME, load, trusted_environment
+from prime_uve.core import marker
+from prime_uve.core.env_file import KEY, NAME, granted, load, trusted_environment
 from prime_uve.core.lookup import is_registered
 from prime_uve.core.paths import home, portable, working_directory
 from prime_uve.core.project import find_env_root
+from prime_uve.core.uv import find_uv
 from prime_uve.errors import PrimeUveError, ProjectError, UvNotFoundError
 
 TYPE_CHECKING = False
@@ -33,6 +35,8 @@ VALUE_OPTIONS = frozenset(
     """.split()  # noqa: SIM905  # the list would take sixty lines
 )
 
+INTERRUPTED = 130  # exit code
+
 
 class CommandLine:
     """What of uv's arguments decides which project is meant.
@@ -46,14 +50,19 @@ class CommandLine:
     def __init__(self, args: "Sequence[str]") -> None:
         self.command = ""
         self.options: dict[str, str] = {}
-        arguments = iter(args)
+        waiting = ""  # the option whose value is the next word; an option is nobody's value
         words = 0
-        for argument in arguments:
+        for argument in args:
             if argument == "--":
                 break
-            if argument.startswith("-"):
+            if argument.startswith("-") and argument != "-":
                 option, _, value = argument.partition("=")
-                self.options[option] = next(arguments, "") if argument in VALUE_OPTIONS else value
+                self.options[option] = value
+                waiting = option if _takes_next_word(argument) else ""
+                continue
+            if waiting:
+                self.options[waiting] = argument
+                waiting = ""
                 continue
             words += 1
             self.command = self.command or argument
@@ -67,18 +76,30 @@ class CommandLine:
         return not asks and self.command not in PROJECTLESS
 
 
+def _takes_next_word(option: str) -> bool:
+    """Whether the value of an option is the word after it; of short ones in one word (``-qp 3.13``) the last can."""
+    if option.startswith("--"):
+        return option in VALUE_OPTIONS
+    with_value = [place for place, letter in enumerate(option) if f"-{letter}" in VALUE_OPTIONS]
+    return with_value[:1] == [len(option) - 1]
+
+
 def main(argv: "Sequence[str] | None" = None) -> int:
     """Run uv with `argv` (by default ``sys.argv[1:]``) in place of this process; return an exit code if that fails.
 
-    The exit code is 2 where uv was not run; on Windows, where a process cannot be replaced, it is uv's own.
+    The exit code is 2 where uv was not run, 130 where that was interrupted; on Windows, where a process cannot be
+    replaced, it is uv's own.
     """
     args = sys.argv[1:] if argv is None else list(argv)
     try:
         environ = prepare(args, os.environ)
         return execute(find_uv(environ), args, environ)
     except PrimeUveError as error:
-        print(f"uve: {error}", file=sys.stderr)
+        _tell(str(error))
         return error.exit_code
+    except KeyboardInterrupt:
+        _tell("interrupted; uv was not run")
+        return INTERRUPTED
 
 
 def prepare(args: "Sequence[str]", environ: "Mapping[str, str]") -> dict[str, str]:
@@ -91,27 +112,38 @@ def prepare(args: "Sequence[str]", environ: "Mapping[str, str]") -> dict[str, st
         EnvFileError: an env file cannot be used.
     """
     line = CommandLine(args)
-    start = _start(line, environ)
     result = dict(environ)
     if sys.platform == "win32":
         result.setdefault("HOME", home())
-    root = find_env_root(start)
+    root = _find_root(line, environ)
     reading = load(root, result) if root is not None else None
     environment = trusted_environment(reading) if reading is not None else None
     if reading is not None:
-        result.update(reading.variables)
+        result.update(granted(reading))
     if root is None or environment is None:
         if line.needs_project:
-            raise _no_environment(start, root)
+            raise _no_environment(_start(line, environ), root)
         return result
     set_before = environ.get(KEY)
     if set_before is not None and set_before != environment:
-        print(f"uve: {KEY} was {set_before!r}; the {NAME} of {root!r} goes before it", file=sys.stderr)
+        _tell(f"{KEY} was {set_before!r}; the {NAME} of {root!r} goes before it")
     result["VIRTUAL_ENV"] = environment
     registered = portable(environment)
     if not is_registered(root, registered):
         _register(root, registered)
+    elif not marker.touch(environment):
+        marker.mark(environment, root)
     return result
+
+
+def _find_root(line: CommandLine, environ: "Mapping[str, str]") -> str | None:
+    """Return the folder whose env file counts; what needs none runs in a folder that is gone or not set up, too."""
+    try:
+        return find_env_root(_start(line, environ))
+    except PrimeUveError:
+        if line.needs_project:
+            raise
+        return None
 
 
 def _start(line: CommandLine, environ: "Mapping[str, str]") -> str:
@@ -127,7 +159,7 @@ def _no_environment(start: str, root: str | None) -> ProjectError:
     where = os.path.normpath(start)
     if root is None:
         return ProjectError(f"there is no {NAME} in {where!r} or above it; write one: prime-uve init")
-    return ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init --force")
+    return ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init {root!r}")
 
 
 def _register(root: str, venv_path: str) -> None:
@@ -140,25 +172,18 @@ def _register(root: str, venv_path: str) -> None:
     try:
         registration = register(Cache(), Path(root), venv_path, accept=True)
     except PrimeUveError as error:
-        print(f"uve: not registered: {error}", file=sys.stderr)
+        _tell(f"not registered: {error}")
     else:
         if registration.message:
-            print(f"uve: {registration.message}", file=sys.stderr)
+            _tell(registration.message)
 
 
-def find_uv(environ: "Mapping[str, str]") -> str:
-    """Return the path of the uv to run: the first on ``PATH``, else the one installed beside prime-uve.
-
-    Raises:
-        UvNotFoundError: there is none.
-    """
-    executable = "uv.exe" if sys.platform == "win32" else "uv"
-    folders = [folder for folder in environ.get("PATH", os.defpath).split(os.pathsep) if folder]
-    for folder in [*folders, os.path.dirname(sys.executable)]:
-        candidate = os.path.join(folder, executable)
-        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-            return candidate
-    raise UvNotFoundError("uv is not on PATH; install it: pip install 'prime-uve[uv]'")
+def _tell(sentence: str) -> None:
+    """Print a line on stderr; one that nobody can read is no reason not to run uv."""
+    try:
+        print(f"uve: {sentence}", file=sys.stderr)
+    except OSError:
+        pass
 
 
 def execute(uv: str, args: "Sequence[str]", environ: "dict[str, str]") -> int:

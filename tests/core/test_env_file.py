@@ -17,6 +17,7 @@ from prime_uve.core.env_file import (
     MAX_SIZE,
     NAME,
     Reading,
+    granted,
     load,
     load_over,
     named_environment,
@@ -488,3 +489,9 @@ def test_a_write_that_fails_keeps_the_old_file_and_leaves_no_litter(
     assert done.stdout.startswith(f"cannot write '{NAME}': {reason}"), done.stderr
     assert (project / NAME).read_text() == f"A={HIDDEN}\n"
     assert {path.name for path in project.iterdir()} == {NAME, "pyproject.toml"}
+
+
+def test_a_file_grants_uv_every_variable_but_those_that_we_read(tmp_path: Path) -> None:
+    content = b"A=1\nPRIME_UVE_VENVS=/\nPRIME_UVE_CACHE=/x\nPRIME_UVER=2\nUV_PROJECT=/p\nUV_WORKING_DIR=/p\n"
+    reading = Reading(str(tmp_path), shared=content, local=None, environ={})
+    assert granted(reading) == {"A": "1", "PRIME_UVER": "2"}

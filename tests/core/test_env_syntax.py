@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from dotenv import dotenv_values
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 import prime_uve
 from prime_uve.core.env_file import KEY, LOCAL_NAME, NAME
-from prime_uve.core.env_syntax import parse, with_value
+from prime_uve.core.env_syntax import is_plain, parse, with_value
 from prime_uve.errors import EnvFileError
 
 # "adds" is what uv adds to the environment, null where the file is refused, then with the line and the key to be named.
@@ -306,3 +307,108 @@ def test_an_edit_of_a_strange_file_changes_one_variable_or_is_refused(content: s
     except EnvFileError:
         return
     assert parse(edited, {}) == before | {"A": "new"}
+
+
+PLAIN = {
+    "empty": "",
+    "the normal file": f"{KEY}=${{HOME}}/prime-uve/venvs/x_1\n",
+    "no newline at the end": f"{KEY}=${{HOME}}/prime-uve/venvs/x_1",
+    "the base": f"{KEY}=${{PRIME_UVE_VENVS}}/x_1\n",
+    "a comment with quotes": f'# it\'s "so" $X \\\n\n{KEY}=/x\n',
+    "several variables": "A=1\nB=http://localhost:8000/v1?a=b&c={d};e|f\nexport=1\n",
+    "an empty value": "A=\nB==\n",
+}
+NOT_PLAIN = {
+    "quotes": "A='x'\n",
+    "double quotes": 'A="x"\n',
+    "a quote in a value": "A=it's\n",
+    "a blank at the end": "A=x \n",
+    "a blank at the beginning": " A=x\n",
+    "blanks around =": "A = x\n",
+    "a blank before a comment": " # c\n",
+    "a comment behind a value": "A=x # c\n",
+    "a hash in a value": "A=x#c\n",
+    "export": "export A=x\n",
+    "a backslash": "A=\\x\n",
+    "a name twice": "A=x\nB=y\nA=x\n",
+    "no equals sign": "A\n",
+    "no name": "=x\n",
+    "a dot in a name": "A.B=x\n",
+    "a dash in a name": "A-B=x\n",
+    "a digit before a name": "1A=x\n",
+    "another variable": "A=${B}\n",
+    "a variable without braces": "A=$HOME/x\n",
+    "a default": "A=${HOME:-x}\n",
+    "a dollar": "A=x$\n",
+    "a dollar before a reference": "A=$${HOME}\n",
+    "a reference in a reference": "A=${PRIME_${HOME}UVE_VENVS}\n",
+    "a home of its own": "HOME=/x\nA=${HOME}/y\n",
+    "a base of its own": "A=${PRIME_UVE_VENVS}/y\nPRIME_UVE_VENVS=/x\n",
+    "CRLF": "A=x\r\n",
+    "a return in a comment, which ends it for some": f"# c\r{KEY}=/x\n",
+    "a NUL in a comment": "# c\0\n",
+    "a tab": "A=x\t\n",
+    "a form feed": "A=x\f\n",
+    "a mark": "\ufeffA=x\n",
+    "letters that are not ASCII": "A=é\n",
+    "a name that is not ASCII": "É=x\n",
+    "a comment that is not ASCII": "# é\n",
+}
+
+
+@pytest.mark.parametrize("content", PLAIN.values(), ids=PLAIN)
+def test_a_plain_file_is_known_as_one(content: str) -> None:
+    assert is_plain(content.encode())
+
+
+@pytest.mark.parametrize("content", NOT_PLAIN.values(), ids=NOT_PLAIN)
+def test_what_another_reader_may_take_differently_is_not_plain(content: str) -> None:
+    assert not is_plain(content.encode())
+
+
+def test_bytes_that_are_not_text_are_not_plain() -> None:
+    assert not is_plain(b"A=\xff\n")
+
+
+NAMES = ["A", "B", "C", KEY, "export", "_"]
+VALUE_PIECES = ["x", "/", "=", "${HOME}", "${PRIME_UVE_VENVS}", "{", "}", "~", ";", "HOME", "PRIME_", "UVE_VENVS"]
+ODD_PIECES = [
+    "$",
+    "#",
+    " ",
+    "\t",
+    "\r",
+    "\0",
+    "'",
+    '"',
+    "\\",
+    "\f",
+    "\x1c",
+    "\x7f",
+    "é",
+    "${A}",
+    "${A:-x}",
+    "$A",
+    "HOME=",
+]
+GOOD_LINES = st.builds(
+    "{}={}".format, st.sampled_from(NAMES), st.lists(st.sampled_from(VALUE_PIECES), max_size=4).map("".join)
+)
+ANY_LINES = st.lists(st.sampled_from(["# c", *NAMES, *VALUE_PIECES, *ODD_PIECES])).map("".join)
+MIXED_LINES = st.lists(GOOD_LINES | ANY_LINES, max_size=4)
+PLAIN_LINES = st.lists(GOOD_LINES | st.just("# c'"), max_size=4, unique_by=lambda line: line.partition("=")[0])
+
+
+@settings(deadline=None, max_examples=300)
+@given(PLAIN_LINES | MIXED_LINES, st.sampled_from(["\n", "\n", "\r\n"]), st.sampled_from(["", "\n"]))
+@example(["HOME=/x", "A=${HOME}/y"], "\n", "\n")
+@example(["# c\rA=1"], "\n", "\n")
+@example(["A=${PRIME_${HOME}UVE_VENVS}"], "\n", "\n")
+def test_what_is_plain_is_read_alike_by_uv_and_python_dotenv(lines: list[str], line_end: str, end: str) -> None:
+    content = (line_end.join(lines) + end).encode()
+    if not is_plain(content):
+        return
+    with mock.patch.dict(os.environ, ENVIRON, clear=True):
+        interpolated = dotenv_values(stream=io.StringIO(content.decode()))
+
+    assert parse(content, ENVIRON) == interpolated

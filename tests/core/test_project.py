@@ -79,6 +79,14 @@ def test_the_file_of_an_unrelated_project_above_is_not_taken(project: Path, mani
     assert project_root(inner) == inner
 
 
+def test_a_file_above_that_lies_in_no_project_is_nobodys(tmp_path: Path) -> None:
+    give_env_file(tmp_path)
+    (tmp_path / "scratch/deep").mkdir(parents=True)
+    assert env_root(tmp_path / "scratch/deep") is None
+    assert env_root(make(tmp_path / "nested")) is None, "and is no reason to refuse a project"
+    assert env_root(tmp_path) == tmp_path, "though who stands beside it means it"
+
+
 def test_a_nested_project_with_a_file_of_its_own_is_governed_by_it(project: Path) -> None:
     inner = make(project / "vendor/inner")
     give_env_file(inner)

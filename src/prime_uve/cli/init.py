@@ -3,6 +3,7 @@
 import os
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from prime_uve.cli.output import emit_json, say, warn
 from prime_uve.core.initialization import Plan, RefusalError, carry_out, plan
 from prime_uve.core.paths import portable
 from prime_uve.core.project import find_project_root
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 
 @click.command
@@ -31,25 +35,37 @@ def command(path: str, venv_dir: str | None, **flags: bool) -> int:
     root = find_project_root(path)
     made = plan(cache, root, venv_dir=venv_dir and absolute(venv_dir), force=flags["force"])
     if not flags["dry_run"]:
-        _ask(made, is_sure=flags["yes"])
+        if not (flags["yes"] or _is_wanted(made, again="--force --yes" if flags["force"] else "--yes")):
+            warn("nothing was changed")
+            return 1
         made.registration = carry_out(cache, made)
     if flags["as_json"]:
         emit_json(_document(made, dry_run=flags["dry_run"]))
     else:
         _report(made, dry_run=flags["dry_run"], sync=flags["sync"])
-    return _sync(root) if flags["sync"] and not flags["dry_run"] else 0
+    if not flags["sync"] or flags["dry_run"]:
+        return 0
+    return _sync(root, output=sys.stderr if flags["as_json"] else sys.stdout)
 
 
-def _ask(made: Plan, *, is_sure: bool) -> None:
+def _is_wanted(made: Plan, *, again: str) -> bool:
+    """Ask, where something is to be replaced, and return the answer.
+
+    Args:
+        made: what would be done.
+        again: the options with which it is done without a question.
+
+    Raises:
+        RefusalError: there is nobody to ask.
+    """
     changes = [f"replace {venv!r} by {made.environment!r}" for venv in made.replaced]
     changes += [f"move {path!r}, which cannot be used, to {aside!r}" for path, aside in made.set_aside.items()]
-    if is_sure or not changes:
-        return
+    if not changes:
+        return True
     question = "; ".join(changes)
     if not sys.stdin.isatty():
-        raise RefusalError(f"this would {question}; if that is right: prime-uve init --force --yes")
-    if not click.confirm(f"This will {question}. Go on?", default=False, err=True):
-        raise click.Abort
+        raise RefusalError(f"this would {question}; if that is right: prime-uve init {again}")
+    return click.confirm(f"This will {question}. Go on?", default=False, err=True)
 
 
 def _document(made: Plan, *, dry_run: bool) -> dict[str, object]:
@@ -89,14 +105,15 @@ def _report(made: Plan, *, dry_run: bool, sync: bool) -> None:
         say("nothing was installed; next: uve sync" if not os.path.isdir(made.environment) else "next: uve sync")
 
 
-def _sync(root: str) -> int:
+def _sync(root: str, *, output: "TextIO") -> int:
     import subprocess
 
-    from prime_uve.uve import find_uv, prepare
+    from prime_uve.core.uv import find_uv
+    from prime_uve.uve import prepare
 
     args = ["sync", "--project", root]
     environ = prepare(args, os.environ)
-    code = subprocess.run([find_uv(environ), *args], env=environ, check=False).returncode
+    code = subprocess.run([find_uv(environ), *args], env=environ, stdout=output, check=False).returncode
     if code != 0:
         warn(f"uv sync failed (exit code {code}); the project is registered; try again: uve sync")
     return 1 if code != 0 else 0

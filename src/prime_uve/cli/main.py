@@ -8,7 +8,7 @@ import click
 from prime_uve.cli.output import warn
 from prime_uve.errors import PrimeUveError
 
-COMMANDS = ("check", "init", "list", "register", "unregister")
+COMMANDS = ("check", "doctor", "init", "list", "register", "unregister")
 INTERRUPTED = 130
 
 

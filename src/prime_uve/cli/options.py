@@ -5,7 +5,7 @@ import os
 import click
 
 from prime_uve.core.cache import Cache
-from prime_uve.core.env_file import KEY, NAME, Reading, load, trusted_environment
+from prime_uve.core.env_file import KEY, NAME, Reading, load, reading_environ, trusted_environment
 from prime_uve.core.paths import working_directory
 from prime_uve.core.project import find_env_root
 from prime_uve.errors import ProjectError
@@ -36,7 +36,7 @@ def require_environment(path: str) -> tuple[str, str]:
         EnvFileError: an env file cannot be used.
     """
     root = find_env_root(path)
-    reading: Reading | None = load(root, os.environ) if root is not None else None
+    reading: Reading | None = load(root, reading_environ()) if root is not None else None
     environment = trusted_environment(reading) if reading is not None else None
     if root is None:
         raise ProjectError(f"there is no {NAME} in {path!r} or above it; write one: prime-uve init {path!r}")

@@ -2,12 +2,19 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from prime_uve.errors import PrimeUveError
+
+
+class OutputError(PrimeUveError):
+    """What a command has to say cannot be written."""
 
 
 def say(sentence: str) -> None:
     """Print a line on stdout."""
-    print(printable(sentence))
+    _print(printable(sentence))
 
 
 def warn(sentence: str) -> None:
@@ -17,15 +24,14 @@ def warn(sentence: str) -> None:
 
 def emit_json(document: object) -> None:
     """Print `document` as the one JSON document on stdout, ASCII only, so that every file name comes through."""
-    print(json.dumps(document, indent=2))
+    _print(json.dumps(document, indent=2))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows of cells under their columns: fitted to a terminal, tab-separated elsewhere."""
     cells = [[printable(cell) for cell in row] for row in rows]
-    if not sys.stdout.isatty():
-        for row in (columns, *cells):
-            print("\t".join(row))
+    if sys.stdout is None or not sys.stdout.isatty():
+        _print("\n".join("\t".join(row) for row in (columns, *cells)))
         return
     from rich.console import Console
     from rich.table import Table
@@ -39,6 +45,39 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console().print(drawn)
 
 
+@contextmanager
+def progress(doing: str, *, is_shown: bool) -> Iterator[Callable[[str], None]]:
+    """Give a function that tells a person what is being worked on: a bar on stderr, if that is a terminal."""
+    if not is_shown or not sys.stderr.isatty():
+        yield lambda _item: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[item]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(doing, total=None, item="")
+        yield lambda item: bar.update(task, advance=1, item=printable(item))
+
+
+def _print(text: str) -> None:
+    """Print `text` on stdout, at once: what another program prints there later comes later.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise  # the reader has seen enough; click ends the program without a word
+    except OSError as error:
+        sys.stdout = None  # or Python would try again at the end, and complain
+        raise OutputError(f"cannot write to standard output: {error.strerror}; see where it goes") from error
+
+
 def printable(text: str) -> str:
     """Return `text` with whatever could garble a terminal or a line, or cannot be encoded, as backslash escapes."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 NAME = ".env.uve"
 LOCAL_NAME = ".env.uve.local"
 KEY = "UV_PROJECT_ENVIRONMENT"
+OUR_PREFIX = "PRIME_UVE_"
+PLACES = frozenset(("UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"))
 MAX_SIZE = 1 << 20  # bytes
 
 
@@ -153,6 +155,16 @@ def named_environment(reading: Reading) -> str | None:
             f"{reading.source!r}: {KEY} {fault}: {value!r}; write a good one: prime-uve init --force", key=KEY
         )
     return value
+
+
+def granted(reading: Reading) -> dict[str, str]:
+    """Return the variables of a reading that uv is given: all but those that say which project and which bases.
+
+    With ``UV_PROJECT`` a committed file could have another project synced into its environment, and with
+    ``PRIME_UVE_VENVS`` name any place to the ``uve`` that a program below uv runs.
+    """
+    given = reading.variables.items()
+    return {name: value for name, value in given if name not in PLACES and not name.startswith(OUR_PREFIX)}
 
 
 def trusted_environment(reading: Reading) -> str | None:

@@ -78,26 +78,24 @@ def with_value(data: bytes, key: str, value: str) -> bytes:
 def is_plain(data: bytes) -> bool:
     """Tell whether every program takes the same from a file, so that no second reader has to be asked.
 
-    It is ASCII and holds nothing but comments, empty lines and ``NAME=value``, each name once, without quotes, blanks
-    or escapes, and with no references but ``${HOME}`` and ``${PRIME_UVE_VENVS}``.
+    It is printable ASCII and holds nothing but comments, empty lines and ``NAME=value``, each name once, without
+    quotes, blanks or escapes, and with no references but ``${HOME}`` and ``${PRIME_UVE_VENVS}``, which it does not set.
     """
     if not data.isascii():
         return False
-    names = set()
+    names = {"HOME", "PRIME_UVE_VENVS"}  # it is doubtful what refers to one that the file itself sets
     for line in data.decode().split("\n"):
+        if not line.isprintable():
+            return False
         name, equals, value = line.partition("=")
         if not line or line.startswith("#"):
             continue
         for reference in _REFERENCES:
-            value = value.replace(reference, "")
-        if not equals or not name.isidentifier() or name in names or not _is_bare(value):
+            value = value.replace(reference, "/")
+        if not equals or not name.isidentifier() or name in names or not _NOT_BARE.isdisjoint(value):
             return False
         names.add(name)
     return True
-
-
-def _is_bare(text: str) -> bool:
-    return text.isprintable() and _NOT_BARE.isdisjoint(text)
 
 
 def _spell(key: str, value: str) -> str:

@@ -17,19 +17,18 @@ if TYPE_CHECKING:
 def find_env_root(start: str) -> str | None:
     """Return the folder, at or above `start`, whose env file governs `start`; ``None`` where there is none.
 
-    The first folder upwards that holds an env file. A ``pyproject.toml`` without one ends the search, except that a
-    workspace member is governed by its workspace's root. The folder is returned with links resolved: one checkout is
-    one path.
+    That is `start` itself, or the first project upwards; a workspace member is governed by its workspace's root, if it
+    has no file of its own. A file above that lies beside no ``pyproject.toml`` is nobody's: in ``/tmp`` it could be a
+    stranger's. The folder is returned with links resolved: one checkout is one path.
 
     Raises:
         ProjectError: the project of `start` has no env file, and lies in a folder that has one.
     """
-    for folder in _upwards(os.path.realpath(start)):
-        if os.path.lexists(os.path.join(folder, NAME)):
-            return folder
-        if os.path.lexists(os.path.join(folder, MANIFEST)):
-            return _governing_root(folder)
-    return None
+    start = os.path.realpath(start)
+    if os.path.lexists(os.path.join(start, NAME)):
+        return start
+    project = _nearest(start, MANIFEST)
+    return None if project is None else _governing_root(project)
 
 
 def find_project_root(start: str) -> str:
@@ -38,9 +37,9 @@ def find_project_root(start: str) -> str:
     Raises:
         ProjectError: there is no ``pyproject.toml`` at or above `start`.
     """
-    for folder in _upwards(os.path.realpath(start)):
-        if os.path.lexists(os.path.join(folder, MANIFEST)):
-            return _workspace_root(folder) or folder
+    project = _nearest(os.path.realpath(start), MANIFEST)
+    if project is not None:
+        return _workspace_root(project) or project
     raise ProjectError(f"there is no {MANIFEST} in {start!r} or above it; make a project: uv init")
 
 
@@ -53,11 +52,21 @@ def _upwards(folder: str) -> "Iterator[str]":
         folder = parent
 
 
+def _nearest(start: str, *names: str) -> str | None:
+    """Return the first folder, at or above `start`, that holds all of `names`."""
+    for folder in _upwards(start):
+        if all(os.path.lexists(os.path.join(folder, name)) for name in names):
+            return folder
+    return None
+
+
 def _governing_root(project: str) -> str | None:
+    if os.path.lexists(os.path.join(project, NAME)):
+        return project
     root = _workspace_root(project) or project
     if os.path.lexists(os.path.join(root, NAME)):
         return root
-    outer = next((f for f in _upwards(os.path.dirname(root)) if os.path.lexists(os.path.join(f, NAME))), None)
+    outer = _nearest(os.path.dirname(root), MANIFEST, NAME)
     if outer is not None:
         raise ProjectError(
             f"{root!r} is a project of its own without a {NAME}, inside {outer!r}, which has one; "
@@ -73,10 +82,8 @@ def _workspace_root(member: str) -> str | None:
     """
     if _workspace(member) is not None:
         return member
-    for folder in _upwards(os.path.dirname(member)):
-        if os.path.lexists(os.path.join(folder, MANIFEST)):
-            return folder if _includes(folder, _workspace(folder) or {}, member) else None
-    return None
+    above = _nearest(os.path.dirname(member), MANIFEST)
+    return above if above is not None and _includes(above, _workspace(above) or {}, member) else None
 
 
 def _workspace(folder: str) -> "dict[str, object] | None":

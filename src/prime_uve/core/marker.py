@@ -1,0 +1,75 @@
+"""The marker in an environment: it names the checkout that the environment belongs to; its mtime is the last use.
+
+Hot: imports only what a bare interpreter has already loaded, unless a marker is written.
+"""
+
+import os
+
+from prime_uve.core.paths import open_at_once
+
+NAME = ".prime-uve.json"
+VERSION = "1.0"
+ENVIRONMENT_SIGN = "pyvenv.cfg"
+MAX_SIZE = 1 << 16  # bytes
+
+
+def touch(environment: str) -> bool:
+    """Note that `environment` is used now; return whether it has a marker. What fails is no failure."""
+    try:
+        os.utime(os.path.join(environment, NAME))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def mark(environment: str, project: str) -> bool:
+    """Let the marker of `environment` name `project`; return whether it does now.
+
+    Nothing is written into what is no environment, nor where the marker is right already. What fails is no failure:
+    the registry stands without markers, they make it possible to build it anew.
+    """
+    if not is_environment(environment):
+        return False
+    if owner(environment) == project:
+        return True
+    import json
+
+    content = json.dumps({"version": VERSION, "project": project}) + "\n"
+    path = os.path.join(environment, NAME)
+    beside = f"{path}.{os.urandom(8).hex()}.tmp"
+    try:
+        with open(beside, "x", encoding="ascii", opener=_open_private) as stream:
+            stream.write(content)
+        try:
+            os.replace(beside, path)
+        except OSError:
+            os.unlink(beside)
+            raise
+    except OSError:
+        return False
+    return True
+
+
+def owner(environment: str) -> str | None:
+    """Return the checkout that the marker of `environment` names; ``None`` where there is no readable marker."""
+    import json
+
+    try:
+        with open(os.path.join(environment, NAME), "rb", opener=open_at_once) as stream:
+            document = json.loads(stream.read(MAX_SIZE))
+    except (OSError, ValueError, RecursionError):
+        return None
+    project = document.get("project") if isinstance(document, dict) else None
+    return project if isinstance(project, str) and os.path.isabs(project) else None
+
+
+def is_environment(folder: str) -> bool:
+    """Tell whether `folder` is an environment: it has a ``pyvenv.cfg``."""
+    try:
+        return os.path.isfile(os.path.join(folder, ENVIRONMENT_SIGN))
+    except ValueError:
+        return False
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
