@@ -1,0 +1,87 @@
+"""``prime-uve doctor``: what is the matter with this machine, and the registry anew from what there is."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from prime_uve.cli.options import absolute, json_option, open_registry
+from prime_uve.cli.output import emit_json, progress, say, warn
+from prime_uve.core.cache import Cache
+from prime_uve.core.diagnosis import Finding, Level, diagnose
+from prime_uve.core.initialization import RefusalError
+from prime_uve.core.paths import working_directory
+from prime_uve.core.rebuild import carry_out, discover, plan
+from prime_uve.core.registration import WRITTEN, Registration
+from prime_uve.errors import PrimeUveError
+
+
+@click.command
+@click.argument("roots", nargs=-1, type=click.Path())
+@click.option(
+    "--rebuild", is_flag=True, help="Build the registry anew from markers, and from the env files below ROOTS."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def command(roots: Sequence[str], *, rebuild: bool, yes: bool, as_json: bool) -> int:
+    """Look at registry, lock, permissions, disks, uv and hooks, and say what mends each finding."""
+    cache = open_registry()
+    if rebuild:
+        return _rebuild(cache, [absolute(root) for root in roots], is_sure=yes, as_json=as_json)
+    if roots:
+        raise RefusalError("ROOTS are walked only to build the registry anew: prime-uve doctor --rebuild ROOT…")
+    findings = diagnose(cache, working_directory())
+    is_well = all(finding.level is not Level.PROBLEM for finding in findings)
+    if as_json:
+        emit_json({"ok": is_well, "findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            say(_line(finding))
+    try:
+        cache.acknowledge_damage()
+    except PrimeUveError as error:
+        warn(f"the registry cannot be told that its damage was seen: {error}")
+    return 0 if is_well else 1
+
+
+def _line(finding: Finding) -> str:
+    remedy = f"; {finding.remedy}" if finding.remedy else ""
+    return f"{finding.level:<8} {finding.subject}: {finding.message}{remedy}"
+
+
+def _rebuild(cache: Cache, roots: Sequence[str], *, is_sure: bool, as_json: bool) -> int:
+    with progress("looking into", is_shown=not as_json) as look_into:
+        found = discover(roots, look_into)
+    planned = plan(cache, found)
+    wanted = [registration for registration in planned if registration.outcome in WRITTEN]
+    left = [registration for registration in planned if registration.outcome not in WRITTEN]
+    if not as_json:
+        for registration in wanted:
+            say(f"{registration.outcome:<8} {registration.project} {registration.venv_path}")
+    if wanted and not is_sure:
+        _ask(len(wanted))
+    done = carry_out(cache, wanted)
+    troubles = [*found.troubles, *(registration.message for registration in left)]
+    _report(done, troubles, found=len(found.environments), as_json=as_json)
+    return 1 if troubles else 0
+
+
+def _ask(count: int) -> None:
+    if not sys.stdin.isatty():
+        raise RefusalError(f"this would write {count} rows; if that is right: prime-uve doctor --rebuild --yes")
+    if not click.confirm(f"Write {count} rows into the registry?", default=False, err=True):
+        raise click.Abort
+
+
+def _report(done: Sequence[Registration], troubles: Sequence[str], *, found: int, as_json: bool) -> None:
+    if as_json:
+        emit_json({"registered": [asdict(registration) for registration in done], "troubles": troubles})
+        return
+    say(
+        f"found {found} checkouts, wrote {len(done)} rows"
+        + (f" into {os.fspath(open_registry().path)!r}" if done else "")
+    )
+    for trouble in troubles:
+        warn(trouble)

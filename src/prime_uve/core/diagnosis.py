@@ -1,0 +1,253 @@
+"""What is the matter with this machine? One function for each thing that is looked at; nothing is mended here."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+
+from prime_uve.core import git
+from prime_uve.core.cache import Cache
+from prime_uve.core.paths import bases
+from prime_uve.core.uv import find_uv
+from prime_uve.errors import PrimeUveError
+
+PROBE_SECONDS = 10.0
+LOCK_SECONDS = 1.0
+OLDEST_UV = (0, 4, 4)  # the first that knows UV_PROJECT_ENVIRONMENT
+NETWORK_FILE_SYSTEMS = frozenset(
+    (
+        *("9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "gfs2", "gpfs", "lustre"),
+        *("ncpfs", "nfs", "nfs3", "nfs4", "ocfs2", "smb2", "smb3", "smbfs", "webdav"),
+    )
+)
+HOOK_EVENTS = ("pre-commit", "post-checkout", "post-merge", "post-rewrite")
+FRAMEWORKS = ("pre-commit", "prek")
+
+
+class Level(StrEnum):
+    """How much a finding matters: ``problem`` needs a person, ``note`` is worth knowing."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: its `subject`, what was found, and what mends it (empty where there is nothing to mend)."""
+
+    level: Level
+    subject: str
+    message: str
+    remedy: str = ""
+
+
+def diagnose(cache: Cache, folder: str) -> list[Finding]:
+    """Look at the registry, its lock, permissions and disk, at uv, at the bases, and at the hooks of `folder`.
+
+    Writes nothing but the lock file, and that only beside a registry that exists. Asks uv for version and cache.
+    """
+    looks = (_registry, _damage, _lock, _permissions, _file_systems)
+    findings = [finding for look in looks for finding in look(cache)]
+    findings += [*_uv(), *_earlier_uve(), *_hard_links(), *_hooks(folder)]
+    return findings
+
+
+def _registry(cache: Cache) -> Iterator[Finding]:
+    try:
+        count = len(cache.list_all())
+    except PrimeUveError as error:
+        yield Finding(Level.PROBLEM, "registry", str(error), "build it anew: prime-uve doctor --rebuild")
+        return
+    exists = os.path.lexists(cache.path)
+    what = f"{str(cache.path)!r} is readable; checkouts: {count}" if exists else f"{str(cache.path)!r} is not there yet"
+    yield Finding(Level.OK, "registry", what)
+
+
+def _damage(cache: Cache) -> Iterator[Finding]:
+    try:
+        copies = cache.damaged_copies()
+    except PrimeUveError as error:
+        yield Finding(Level.PROBLEM, "damage", str(error))
+        return
+    for copy in copies:
+        yield Finding(
+            Level.PROBLEM,
+            "damage",
+            f"the registry was damaged; its bytes are kept as {str(copy)!r}",
+            f"compare it with: prime-uve list; add what is missing: prime-uve doctor --rebuild; "
+            f"then remove the copy: rm {str(copy)!r}",
+        )
+
+
+def _lock(cache: Cache) -> Iterator[Finding]:
+    if not os.path.lexists(cache.path):
+        return
+    try:
+        cache.probe_lock(LOCK_SECONDS)
+    except PrimeUveError as error:
+        yield Finding(Level.PROBLEM, "lock", str(error))
+    else:
+        yield Finding(Level.OK, "lock", f"{str(cache.lock_path)!r} can be taken")
+
+
+def _permissions(cache: Cache) -> Iterator[Finding]:
+    if os.name != "posix":
+        return
+    private = {cache.path.parent: 0o700, cache.path: 0o600, cache.lock_path: 0o600}
+    for path, wanted in private.items():
+        try:
+            facts = os.stat(path)
+        except OSError:
+            continue
+        mode = stat.S_IMODE(facts.st_mode)
+        if facts.st_uid != os.geteuid():
+            yield Finding(
+                Level.PROBLEM,
+                "permissions",
+                f"{str(path)!r} belongs to another user (uid {facts.st_uid})",
+                f"take it over: sudo chown {os.geteuid()} {str(path)!r}",
+            )
+        elif mode & ~wanted & 0o077:
+            yield Finding(
+                Level.PROBLEM,
+                "permissions",
+                f"{str(path)!r} is open to others (mode {mode:o})",
+                f"close it: chmod {wanted:o} {str(path)!r}",
+            )
+
+
+def _file_systems(cache: Cache) -> Iterator[Finding]:
+    places = [("registry", str(cache.path), "PRIME_UVE_CACHE")]
+    places += [("environments", base, "PRIME_UVE_VENVS") for base in bases()]
+    for subject, path, variable in places:
+        kind = _file_system(path)
+        if kind in NETWORK_FILE_SYSTEMS:
+            yield Finding(
+                Level.NOTE,
+                "file system",
+                f"{subject}: {path!r} is on a network file system ({kind})",
+                f"a local disk is faster and safer: set {variable}",
+            )
+        else:
+            yield Finding(Level.OK, "file system", f"{subject}: {path!r} is on {kind or 'an unknown file system'}")
+
+
+def _file_system(path: str) -> str:
+    """Return the type of the file system that `path` lies on, or will lie on."""
+    place = os.path.realpath(path)
+    types = {part.mountpoint: part.fstype for part in psutil.disk_partitions(all=True)}
+    while place not in types and os.path.dirname(place) != place:
+        place = os.path.dirname(place)
+    return types.get(place, "")
+
+
+def _uv() -> Iterator[Finding]:
+    try:
+        uv = find_uv(os.environ)
+    except PrimeUveError as error:
+        yield Finding(Level.PROBLEM, "uv", str(error))
+        return
+    words = _ask(uv, "--version").split()
+    version = words[1] if len(words) > 1 else ""
+    numbers = tuple(int(part) for part in version.split(".") if part.isdigit())
+    if not numbers:
+        yield Finding(
+            Level.PROBLEM, "uv", f"{uv!r} does not say its version", "install it anew: pip install 'prime-uve[uv]'"
+        )
+    elif numbers < OLDEST_UV:
+        yield Finding(
+            Level.PROBLEM, "uv", f"{uv!r} is {version}, which does not know UV_PROJECT_ENVIRONMENT", "uv self update"
+        )
+    else:
+        yield Finding(Level.OK, "uv", f"{uv!r} is {version}")
+
+
+def _ask(*command: str) -> str:
+    """Return what a program says within ten seconds, the empty text if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, timeout=PROBE_SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return os.fsdecode(done.stdout).strip()
+
+
+def _earlier_uve() -> Iterator[Finding]:
+    ours = os.path.join(os.path.dirname(sys.executable), "uve")
+    first = shutil.which("uve")
+    if first is None:
+        yield Finding(Level.NOTE, "uve", "uve is not on PATH", f"add its folder to PATH: {os.path.dirname(ours)!r}")
+    elif os.path.exists(ours) and os.path.realpath(first) != os.path.realpath(ours):
+        yield Finding(
+            Level.PROBLEM,
+            "uve",
+            f"another uve comes first on PATH: {first!r}, before {ours!r}",
+            "uninstall it, or put ours first on PATH",
+        )
+    else:
+        yield Finding(Level.OK, "uve", f"{first!r}")
+
+
+def _hard_links() -> Iterator[Finding]:
+    try:
+        uv_cache = _ask(find_uv(os.environ), "cache", "dir")
+    except PrimeUveError:
+        return
+    for base in bases() if os.path.isabs(uv_cache) else ():
+        if _device(uv_cache) == _device(base):
+            yield Finding(Level.OK, "hard links", f"uv's cache and {base!r} lie on one file system")
+        else:
+            yield Finding(
+                Level.NOTE,
+                "hard links",
+                f"uv's cache {uv_cache!r} and {base!r} lie on different file systems: every package is copied",
+                "put both on one: set UV_CACHE_DIR or PRIME_UVE_VENVS",
+            )
+
+
+def _device(path: str) -> int:
+    """Return the device that `path` lies on, or will lie on."""
+    while not os.path.exists(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return os.stat(path).st_dev
+
+
+def _hooks(folder: str) -> Iterator[Finding]:
+    checkout = git.find_checkout(folder)
+    if checkout is None:
+        return
+    try:
+        hooks = Path(checkout, os.fsdecode(git.git(checkout, "rev-parse", "--git-path", "hooks")).removesuffix("\n"))
+    except PrimeUveError as error:
+        yield Finding(Level.PROBLEM, "hooks", str(error))
+        return
+    configuration = _text(Path(checkout, ".pre-commit-config.yaml"))
+    uncovered = [event for event in HOOK_EVENTS if not _covers(_text(hooks / event), configuration)]
+    if uncovered:
+        yield Finding(
+            Level.NOTE,
+            "hooks",
+            f"{checkout!r} has no prime-uve hook for {', '.join(uncovered)}",
+            "add prime-uve-check and prime-uve-register to .pre-commit-config.yaml, then: pre-commit install",
+        )
+    else:
+        yield Finding(Level.OK, "hooks", f"{checkout!r} checks commits and registers what Git brings")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _covers(hook: str, configuration: str) -> bool:
+    by_framework = any(name in hook for name in FRAMEWORKS) and "prime-uve" in configuration
+    return "prime-uve" in hook or by_framework
