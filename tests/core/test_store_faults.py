@@ -1,7 +1,6 @@
 """Writes in which something goes wrong: the old file or the new one is whole, and the next write works."""
 
 import errno
-import fcntl
 import json
 import os
 import resource
@@ -155,20 +154,6 @@ def test_any_call_may_fail(
             assert_old_or_new(path, start)
             assert_next_write_works(store, path, start)
             nth, reached = nth + 1, fault.left <= 0
-
-
-@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP], ids=errno.errorcode.get)
-def test_a_file_system_without_locks_is_explained(
-    store: Store, path: Path, number: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def flock(*_: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with pytest.raises(CacheError, match=r"cache\.lock: its file system has no locks .* local disk"):
-        add(store, "/new")
-    assert store.read()["venvs"] == {}
-    assert not path.exists()
 
 
 def test_data_and_names_reach_the_disk_in_order(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

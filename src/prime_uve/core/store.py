@@ -61,6 +61,8 @@ class Store:
         timeout: float = 10.0,
         notify: Callable[[str], None] = _say,
     ) -> None:
+        if not path.name:
+            raise CacheError(f"{path} cannot be used: it is a folder; name a file in it")
         self.path = path
         self.lock_path = path.with_suffix(".lock")
         if self.lock_path == path:
@@ -95,16 +97,21 @@ class Store:
         """
         whole_file.resolve(self.path)  # before anything is made where a link leads
         whole_file.make_folder(self.path.parent)
-        with lock.held(self.lock_path, self._timeout):
+        with lock.held(self.lock_path, self._timeout) as hold:
             for _ in range(_ATTEMPTS):
                 loaded = self._load()
                 before = self._render(loaded.values)
                 result = change(loaded.values)
                 after = self._render(loaded.values)
                 unchanged = before == after and not loaded.damage and not loaded.outdated
-                if unchanged or self._commit(loaded, after):
+                if unchanged or self._commit(loaded, after, hold):
                     return result
         raise CacheError(f"could not write {self.path}: another program keeps changing it without the lock; stop that")
+
+    def probe_lock(self, timeout: float) -> None:
+        """Take the lock, wait for it ``timeout`` seconds at most, and let it go; ``CacheError`` where that fails."""
+        with lock.held(self.lock_path, timeout):
+            pass
 
     def damaged_copies(self) -> list[Path]:
         """List the damaged files that were set aside, oldest first."""
@@ -164,16 +171,27 @@ class Store:
             )
         return str(found)
 
-    def _commit(self, loaded: _Loaded, data: bytes) -> bool:
+    def _commit(self, loaded: _Loaded, data: bytes, hold: lock.Hold) -> bool:
         """Put ``data`` in the place of what was loaded. False where something else is there by now."""
-        whole_file.sweep({self.path.parent, loaded.target.parent}, {self.path.name, loaded.target.name})
+        folders, names = {self.path.parent, loaded.target.parent}, {self.path.name, loaded.target.name}
+        hold.confirm()  # or it would be the files of another that are swept
+        whole_file.sweep(folders, names)
         kept = self._keep(loaded)
         with whole_file.explained("write", loaded.target), whole_file.beside(loaded.target, data) as scratch:
+            if hold.by_claim:
+                # Nobody from whom the lock was taken over can rename from here on: see `claims`. Having made a file
+                # of our own there, we see the folder as the file server has it.
+                whole_file.sweep(folders, names, but=scratch)
+            hold.confirm()
             # The lock may lie (somebody deleted its file), so look again. Opening the file anew, unlike asking for
             # its size and time, also gets past what a network file system remembers.
             if whole_file.read(loaded.target) != loaded.raw:
                 return False
-            whole_file.put(scratch, loaded.target)
+            try:
+                whole_file.put(scratch, loaded.target)
+            except FileNotFoundError:  # somebody has swept it
+                hold.confirm()
+                return False
         if loaded.damage:
             self._forget_copies(kept)
             self._warn(loaded, f"the damaged file is kept as {kept}")
@@ -205,10 +223,11 @@ class Store:
 
     def _forget_copies(self, newest: Path | None) -> None:
         """Remove the oldest damaged files beyond the number kept, but never the one that was just made."""
-        with suppress(OSError, CacheError):  # the write is done; what stays now goes the next time
+        with suppress(CacheError):  # the write is done; what stays now goes the next time
             others = [path for path in self.damaged_copies() if path != newest]
             for path in others[: max(0, len(others) + 1 - _COPIES_KEPT)]:
-                os.unlink(path)
+                with suppress(OSError):
+                    os.unlink(path)
 
     def _render(self, values: Mapping[str, Any]) -> bytes:
         try:

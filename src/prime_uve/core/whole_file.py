@@ -63,7 +63,9 @@ def resolve(path: Path) -> Path:
     else:
         raise CacheError(f"{path} is a symbolic link that leads in a circle: remove it")
     link = path.parent if target == path else path
-    if link.is_symlink() and not os.path.exists(link):
+    with explained("look at", link):
+        leads_nowhere = link.is_symlink() and not os.path.exists(link)
+    if leads_nowhere:
         raise CacheError(f"{link} is a symbolic link to what is not there: restore that, or remove the link")
     return target
 
@@ -155,13 +157,16 @@ def _flush(folder: int, target: Path) -> None:
             ) from error
 
 
-def sweep(folders: Collection[Path], names: Collection[str]) -> None:
-    """Remove what `beside` left for files of these names, or of these names and an ending, when it was killed."""
+def sweep(folders: Collection[Path], names: Collection[str], *, but: Path | None = None) -> None:
+    """Remove what `beside` left for files of these names, or of these names and an ending, when it was killed.
+
+    The file ``but`` stays.
+    """
     pattern = re.compile(rf"\.(?:{'|'.join(map(re.escape, names))})(?:\.[\w-][\w.-]*)?\.[0-9a-f]{{16}}\.tmp")
     for folder in folders:
         with suppress(OSError):
             for name in os.listdir(folder):
-                if pattern.fullmatch(name):
+                if pattern.fullmatch(name) and folder / name != but:
                     os.unlink(folder / name)
 
 
