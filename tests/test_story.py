@@ -50,7 +50,7 @@ def test_the_environment_is_outside_registered_and_used_by_every_command(
         assert (row["project"], row["status"], row["issues"]) == (str(some_project), "valid", [])
         assert row["venv_path_expanded"] == str(environment)
         assert succeed("prime-uve", "list").splitlines()[1:] == [f"valid\t{some_project}\t{row['venv_path']}"]
-        assert succeed("prime-uve", "check") == ".env.uve and registry agree\n"
+        assert succeed("prime-uve", "check") == ".env.uve is right, and the registry agrees\n"
     if name == "greeting":
         assert succeed("uve", "run", "greet") == "hello\n"
     assert not (some_project / ".venv").exists()

@@ -17,7 +17,7 @@ from prime_uve.core.paths import registry_path
 from prime_uve.core.uv import find_uv
 from prime_uve.errors import UvNotFoundError
 from tests import commands
-from tests.commands import Run
+from tests.commands import Git, Run
 from tests.core import writers
 from tests.fake_uv import FakeUv
 from tests.privileges import unprivileged
@@ -433,8 +433,8 @@ class TestFileThatCannotBeUsed:
             pytest.param(content(b"UV_PROJECT_ENVIRONMENT=~/venvs/x\n"), "is not absolute", id="a tilde"),
             pytest.param(
                 content(b"UV_PROJECT_ENVIRONMENT=/opt/x\n"),
-                "is not inside '{home}/prime-uve/venvs'; to allow it, name it in .env.uve.local: "
-                "prime-uve init --venv-dir '/opt/x', or add its folder to PRIME_UVE_VENVS",
+                "is not inside '{home}/prime-uve/venvs'; to allow it on this machine, in .env.uve.local: "
+                "prime-uve init --force --venv-dir '/opt/x' '{project}', or add its folder to PRIME_UVE_VENVS",
                 id="a path outside of the base",
             ),
             pytest.param(content(b"UV_PROJECT_ENVIRONMENT=${HOME}\n"), "is not inside", id="the home"),
@@ -454,7 +454,7 @@ class TestFileThatCannotBeUsed:
         assert done.returncode == 2
         (line,) = done.stderr.splitlines()
         assert line.startswith("uve: ")
-        assert said.format(home=os.environ["HOME"]) in line
+        assert said.format(home=os.environ["HOME"], project=project) in line
         assert str(project) in line
         assert "hunter2" not in line
         assert fake_uv.calls == []
@@ -545,7 +545,7 @@ class TestRegistering:
         clone = Path(shutil.copytree(ready, tmp_path / "clone"))
         done = run("uve", "sync", cwd=clone)
         (line,) = done.stderr.splitlines()
-        assert f"belongs to '{ready}', which would share it with '{clone}'" in line
+        assert f"belongs to '{ready}', and '{clone}' names it, too" in line
         assert f"prime-uve init '{clone}'" in line
         assert len(fake_uv.calls) == 2
         assert rows(cache).keys() == {str(ready)}
@@ -736,3 +736,44 @@ def test_a_stderr_that_cannot_be_written_does_not_keep_uv_from_running(
     done = run("sh", "-c", f"exec '{uve}' sync 2>/dev/full", cwd=project, env={"UV_PROJECT_ENVIRONMENT": "/elsewhere"})
     assert done.returncode == 0
     assert fake_uv.call.argv == ["sync"]
+
+
+def test_a_change_that_is_still_to_be_committed_is_used_but_left_to_the_commit_check(
+    repo: Path, fake_uv: FakeUv, run: Run, git: Git
+) -> None:
+    (repo / ".env.uve").write_text("UV_PROJECT_ENVIRONMENT=${HOME}/prime-uve/venvs/demo_old\n")
+    run("uve", "sync", cwd=repo)
+    git(repo, "add", ".env.uve")
+    git(repo, "commit", "--quiet", "--message", "Name an environment")
+    (repo / ".env.uve").write_text("UV_PROJECT_ENVIRONMENT=${HOME}/prime-uve/venvs/demo_new\n")
+    done = run("uve", "sync", cwd=repo)
+    assert "demo_old" in done.stderr
+    assert f"prime-uve register --accept '{repo}'" in done.stderr
+    assert fake_uv.calls[-1].env["VIRTUAL_ENV"].endswith("demo_new")
+    git(repo, "add", ".env.uve")
+    assert run("prime-uve-hook", "pre-commit", cwd=repo).returncode == 1
+    git(repo, "commit", "--quiet", "--message", "What a colleague committed")
+    assert "is now unused" in run("uve", "sync", cwd=repo).stderr
+
+
+@pytest.mark.parametrize("command", [["pip", "install", "x"], ["pip", "list"], ["--offline", "pip", "tree"]])
+def test_pip_does_not_fall_back_on_another_environment(
+    project: Path, fake_uv: FakeUv, run: Run, command: list[str]
+) -> None:
+    (project / ".env.uve").write_text("UV_PROJECT_ENVIRONMENT=${HOME}/prime-uve/venvs/demo_1\n")
+    done = run("uve", *command, cwd=project)
+    assert done.returncode == 2
+    assert f"does not exist yet; make it: uve sync --project '{project}'" in done.stderr
+    assert fake_uv.calls == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["pip", "compile", "x.in"], ["pip", "install", "--system", "x"], ["pip", "list", "-p", "3.12"], ["pip", "--help"]],
+)
+def test_pip_that_means_another_place_needs_no_environment(
+    project: Path, fake_uv: FakeUv, run: Run, command: list[str]
+) -> None:
+    (project / ".env.uve").write_text("UV_PROJECT_ENVIRONMENT=${HOME}/prime-uve/venvs/demo_1\n")
+    assert run("uve", *command, cwd=project).returncode == 0
+    assert fake_uv.call.argv == command

@@ -4,6 +4,8 @@ Every message says what is wrong, with the path, and then the command that mends
 secrets, it shows the value of ``UV_PROJECT_ENVIRONMENT`` and nothing else.
 """
 
+INTERRUPTED = 130  # the exit code of what Ctrl-C has ended
+
 
 class PrimeUveError(Exception):
     """An expected failure. ``str()`` of it is one sentence for a person; ``exit_code`` is what a command returns."""
@@ -38,3 +40,13 @@ class UntrustedPathError(EnvFileError):
 
 class UvNotFoundError(PrimeUveError):
     """There is no ``uv`` to run."""
+
+
+class RefusalError(PrimeUveError):
+    """Nothing is done without another word from a person."""
+
+
+class MismatchError(PrimeUveError):
+    """File and registry disagree, or another checkout has the environment: a verdict."""
+
+    exit_code = 1

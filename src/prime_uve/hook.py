@@ -11,7 +11,8 @@ from prime_uve.core.commit import check_index, fix_index
 from prime_uve.core.env_file import NAME, load, reading_environ, trusted_environment
 from prime_uve.core.lookup import is_registered
 from prime_uve.core.paths import portable, working_directory
-from prime_uve.errors import PrimeUveError
+from prime_uve.errors import INTERRUPTED, PrimeUveError
+from prime_uve.stderr import tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         argv: the verb and its options, or a Git event and what Git gives it; by default ``sys.argv[1:]``.
 
     Returns:
-        0 the commit is good, or nothing of this machine may stop it; 1 it is not; 2 usage.
+        0 the commit is good, or nothing of this machine may stop it; 1 it is not; 2 usage; 130 interrupted.
     """
     args = sys.argv[1:] if argv is None else list(argv)
     if args[:1] in (["-h"], ["--help"]):
@@ -49,8 +50,11 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     try:
         return _run(args, working_directory())
     except PrimeUveError as error:
-        print(f"prime-uve: {error}", file=sys.stderr)
+        tell(f"prime-uve: {error}")
         return error.exit_code
+    except KeyboardInterrupt:
+        tell("prime-uve: interrupted")
+        return INTERRUPTED
 
 
 def _run(args: "Sequence[str]", folder: str) -> int:
@@ -64,7 +68,7 @@ def _run(args: "Sequence[str]", folder: str) -> int:
         case [event, *given] if event in REGISTERING_EVENTS:
             return register(folder, event, *given)
         case _:
-            print(USAGE, end="", file=sys.stderr)
+            tell(USAGE.rstrip())
             return 2
 
 
@@ -82,7 +86,7 @@ def check(folder: str, *, fix: bool = False) -> int:
     done = fix_index(checkout) if fix else []
     verdict = check_index(checkout, static=is_ci())
     for sentence in (*done, *verdict.notes, *verdict.problems):
-        print(f"prime-uve: {sentence}", file=sys.stderr)
+        tell(f"prime-uve: {sentence}")
     return 1 if verdict.problems else 0
 
 
@@ -130,7 +134,7 @@ def register(folder: str, event: str, *args: str) -> int:
     for entry in git.index_entries(checkout, f"**/{NAME}"):
         sentence = _register(checkout, entry.path, since="HEAD^2" if is_commit else "HEAD")
         if sentence:
-            print(f"prime-uve: {sentence}", file=sys.stderr)
+            tell(f"prime-uve: {sentence}")
     return 0
 
 

@@ -12,7 +12,8 @@ from prime_uve.core.lookup import is_registered
 from prime_uve.core.paths import home, portable, working_directory
 from prime_uve.core.project import find_env_root
 from prime_uve.core.uv import find_uv
-from prime_uve.errors import PrimeUveError, ProjectError, UvNotFoundError
+from prime_uve.errors import INTERRUPTED, PrimeUveError, ProjectError, UvNotFoundError
+from prime_uve.stderr import tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,20 +36,26 @@ VALUE_OPTIONS = frozenset(
     """.split()  # noqa: SIM905  # the list would take sixty lines
 )
 
-INTERRUPTED = 130  # exit code
+
+# The options by which `uv pip` is told another place than the environment.
+OTHER_PLACES = frozenset(("--system", "--python", "-p", "--target", "-t", "--prefix"))
+
+SECOND = 2
 
 
 class CommandLine:
     """What of uv's arguments decides which project is meant.
 
-    `command` is the first word that is no option, `options` maps each option to its value (the empty string where it
-    has none). What follows the program that ``uv run`` or ``uv tool run`` starts belongs to that program.
+    `command` is the first word that is no option and `subcommand` the second, `options` maps each option to its value
+    (the empty string where it has none). What follows the program that ``uv run`` or ``uv tool run`` starts belongs to
+    that program.
     """
 
-    __slots__ = ("command", "options")
+    __slots__ = ("command", "options", "subcommand")
 
     def __init__(self, args: "Sequence[str]") -> None:
         self.command = ""
+        self.subcommand = ""
         self.options: dict[str, str] = {}
         waiting = ""  # the option whose value is the next word; an option is nobody's value
         words = 0
@@ -65,7 +72,10 @@ class CommandLine:
                 waiting = ""
                 continue
             words += 1
-            self.command = self.command or argument
+            if words == 1:
+                self.command = argument
+            elif words == SECOND:
+                self.subcommand = argument
             if words > {"run": 1, "tool": 2}.get(self.command, words):
                 break
 
@@ -74,6 +84,13 @@ class CommandLine:
         """Whether uv would look for a project: no mere question for help or version, no command without one."""
         asks = not self.command or "--help" in self.options or "-h" in self.options
         return not asks and self.command not in PROJECTLESS
+
+    @property
+    def needs_environment(self) -> bool:
+        """Whether uv would take any other environment where this one does not exist, and say nothing."""
+        asks = "--help" in self.options or "-h" in self.options
+        is_elsewhere = not OTHER_PLACES.isdisjoint(self.options)
+        return self.command == "pip" and self.subcommand not in ("", "compile") and not asks and not is_elsewhere
 
 
 def _takes_next_word(option: str) -> bool:
@@ -95,10 +112,10 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         environ = prepare(args, os.environ)
         return execute(find_uv(environ), args, environ)
     except PrimeUveError as error:
-        _tell(str(error))
+        tell(f"uve: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        _tell("interrupted; uv was not run")
+        tell("uve: interrupted; uv was not run")
         return INTERRUPTED
 
 
@@ -126,7 +143,9 @@ def prepare(args: "Sequence[str]", environ: "Mapping[str, str]") -> dict[str, st
         return result
     set_before = environ.get(KEY)
     if set_before is not None and set_before != environment:
-        _tell(f"{KEY} was {set_before!r}; the {NAME} of {root!r} goes before it")
+        tell(f"uve: {KEY} was {set_before!r}; the {NAME} of {root!r} goes before it")
+    if line.needs_environment and not marker.is_environment(environment):
+        raise ProjectError(f"the environment {environment!r} does not exist yet; make it: uve sync --project {root!r}")
     result["VIRTUAL_ENV"] = environment
     registered = portable(environment)
     if not is_registered(root, registered):
@@ -163,27 +182,24 @@ def _no_environment(start: str, root: str | None) -> ProjectError:
 
 
 def _register(root: str, venv_path: str) -> None:
-    """Register the project; the registry's troubles are told and never stop uv."""
+    """Register the project; the registry's troubles are told and never stop uv.
+
+    A change of the file is taken over unless it is still to be committed: then it is for the commit check to ask.
+    """
     from pathlib import Path
 
+    from prime_uve.core import git
     from prime_uve.core.cache import Cache
     from prime_uve.core.registration import register
 
     try:
-        registration = register(Cache(), Path(root), venv_path, accept=True)
+        accept = not git.is_edited(root, NAME)
+        registration = register(Cache(), Path(root), venv_path, accept=accept)
     except PrimeUveError as error:
-        _tell(f"not registered: {error}")
+        tell(f"uve: not registered: {error}")
     else:
         if registration.message:
-            _tell(registration.message)
-
-
-def _tell(sentence: str) -> None:
-    """Print a line on stderr; one that nobody can read is no reason not to run uv."""
-    try:
-        print(f"uve: {sentence}", file=sys.stderr)
-    except OSError:
-        pass
+            tell(f"uve: {registration.message}")
 
 
 def execute(uv: str, args: "Sequence[str]", environ: "dict[str, str]") -> int:

@@ -11,7 +11,8 @@ from tests import staging
 from tests.commands import Git, Run
 from tests.trees import tree
 
-AGREE = ".env.uve and registry agree\n"
+AGREE = ".env.uve is right, and the registry agrees\n"
+RIGHT = ".env.uve is right\n"
 KEYS = {"ok", "problems", "notes"}
 
 
@@ -35,7 +36,7 @@ def change(place: Path, value: str | bytes, git: Git) -> None:
 
 def test_a_good_file_is_registered_and_agrees(run: Run, place: Path) -> None:
     first = run("prime-uve", "check", cwd=place)
-    assert (first.returncode, first.stdout) == (0, AGREE)
+    assert (first.returncode, first.stdout) == (0, RIGHT)
     assert first.stderr == f"prime-uve: registered {str(place)!r} with {staging.OLD!r}\n"
     assert staging.registered() == {str(place): staging.OLD}
     second = run("prime-uve", "check", cwd=place)
@@ -129,7 +130,7 @@ def test_no_file_is_a_refusal_with_a_hint(call: Run, repo: Path, tmp_path: Path,
 
 def test_a_path_can_be_given_and_lies_in_a_project(call: Run, place: Path, tmp_path: Path) -> None:
     (place / "src").mkdir()
-    assert call("prime-uve", "check", "project/src", cwd=tmp_path).stdout == AGREE
+    assert call("prime-uve", "check", "project/src", cwd=tmp_path).stdout == RIGHT
     assert staging.registered() == {str(place): staging.OLD}
 
 

@@ -127,7 +127,7 @@ class TestFresh:
         make(project / ".venv")
         before = tree(project / ".venv")
         done = call("prime-uve", "init", cwd=project)
-        assert f"{project}/.venv is {said}; it is no longer used and stays until you delete it" in done.stdout
+        assert f"'{project}/.venv' is {said}; it is no longer used and stays until you delete it" in done.stdout
         assert tree(project / ".venv") == before
 
 

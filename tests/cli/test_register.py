@@ -99,7 +99,9 @@ class TestRegister:
             pytest.param(b"A=1\n", "does not set UV_PROJECT_ENVIRONMENT; add it: prime-uve init", id="no key"),
             pytest.param(b"A=\xff\n", "line 1: bytes that are not UTF-8", id="not UTF-8"),
             pytest.param(b"TOKEN=hunter2 hunter2\n", "line 1 (TOKEN): ", id="half-valid"),
-            pytest.param(b"UV_PROJECT_ENVIRONMENT=/opt/x\n", "prime-uve init --venv-dir '/opt/x'", id="outside"),
+            pytest.param(
+                b"UV_PROJECT_ENVIRONMENT=/opt/x\n", "prime-uve init --force --venv-dir '/opt/x'", id="outside"
+            ),
         ],
     )
     def test_refuses_what_names_no_environment(
@@ -125,6 +127,18 @@ class TestUnregister:
         name_environment(project)
         assert call("prime-uve", "register", cwd=project).returncode == 0
         return project
+
+    def test_does_not_take_a_path_that_is_not_there_for_the_project_around_it(self, call: Run, known: Path) -> None:
+        done = call("prime-uve", "unregister", "typo", cwd=known)
+        assert done.returncode == 1
+        assert f"{known}/typo" in done.stderr
+        assert call("prime-uve", "check", cwd=known).stderr == "", "it is registered still"
+
+    @pytest.mark.parametrize("command", ["init", "check", "register"])
+    def test_no_other_command_does_either(self, call: Run, known: Path, command: str) -> None:
+        done = call("prime-uve", command, "typo", cwd=known)
+        assert done.returncode == 2
+        assert f"'{known}/typo' does not exist" in done.stderr
 
     @pytest.mark.parametrize("where", [".", "src", "../project", "{link}"])
     def test_forgets_the_project_and_touches_nothing_else(self, call: Run, known: Path, home: Path, where: str) -> None:

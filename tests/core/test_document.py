@@ -45,7 +45,7 @@ def test_what_is_written_is_what_is_read(rows: dict[str, Any], extra: object) ->
     whole = {"version": "1.0", "venvs": rows, "extra": extra}
     raw = document.render(whole)
     assert raw.isascii()
-    assert document.parse(raw, SECTIONS) == document.Reading(whole)
+    assert document.parse(raw, SECTIONS) == document.Parsed(whole)
     assert json.loads(raw) == whole
 
 
@@ -58,7 +58,7 @@ def test_a_name_that_is_not_text_is_a_mistake_of_the_program(name: object) -> No
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_an_editor_may_have_changed_the_encoding(encoding: str) -> None:
     text = json.dumps({"version": "1.0", "venvs": {"/é": {}}}, ensure_ascii=False)
-    assert document.parse(text.encode(encoding), SECTIONS) == document.Reading(
+    assert document.parse(text.encode(encoding), SECTIONS) == document.Parsed(
         {"version": "1.0", "venvs": {"/é": {}}}, None
     )
 

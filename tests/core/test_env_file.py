@@ -130,7 +130,7 @@ def test_other_content_can_be_read_in_the_place_of_the_committed_file(project: P
 
 
 OBSTACLES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a folder": (Path.mkdir, "Is a directory"),
+    "a folder": (Path.mkdir, "is not a file; move it away and write one: prime-uve init '/"),
     "a FIFO": (os.mkfifo, "is not a file"),
     "a device": (lambda path: path.symlink_to("/dev/zero"), "is not a file"),
     "a link that leads nowhere": (lambda path: path.symlink_to("nope"), "is a link that leads nowhere"),

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from prime_uve.core.cache import Cache
-from prime_uve.core.initialization import MismatchError, RefusalError, carry_out, plan
+from prime_uve.core.initialization import carry_out, plan
 from prime_uve.core.paths import generate_venv_path
 from prime_uve.core.registration import Outcome
-from prime_uve.errors import CacheError, EnvFileError, UntrustedPathError
+from prime_uve.errors import CacheError, EnvFileError, MismatchError, RefusalError, UntrustedPathError
 from tests.commands import Git
 from tests.trees import tree
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -249,6 +250,24 @@ class TestWithoutTheKernelsLock:
             add(path, "/a")
         assert not path.exists()
         assert rows(path) == set()
+
+    @pytest.mark.usefixtures("no_flock")
+    @pytest.mark.parametrize("nth", [2, 3, 4, 5])
+    def test_a_claim_that_is_taken_away_while_it_is_made_is_made_anew(
+        self, path: Path, nth: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add(path, "/a")
+        real, calls = os.link, iter(range(1, 1000))
+
+        def link(*names: str, **options: Any) -> None:  # noqa: ANN401  # whatever the library passes
+            if next(calls) == nth:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            real(*names, **options)
+
+        monkeypatch.setattr(os, "link", link)
+        add(path, "/b")
+        assert next(calls) > nth
+        assert rows(path) == {"/a", "/b"}
 
     @pytest.mark.usefixtures("no_flock")
     @pytest.mark.parametrize("ending", ["", ".filelock"], ids=["the lock", "the folder of the claims"])

@@ -384,7 +384,7 @@ def test_an_invalid_file_is_an_error_with_its_line_and_without_its_text(
     assert result.status == "error"
     (issue,) = result.issues
     assert issue.startswith(f"'{path}', line {line}")
-    assert issue.endswith("correct that line, or write a new file: prime-uve init --force")
+    assert issue.endswith(f"correct that line, or write a new file: prime-uve init --force '{scene.project}'")
     assert SECRET not in issue
 
 

@@ -19,7 +19,10 @@ from prime_uve.hook import is_ci
 @click.option("--fix", is_flag=True, help="Write ${HOME} where an env file spells out a home.")
 @json_option
 def command(path: str, *, fix: bool, as_json: bool) -> int:
-    """Check every .env.uve that is about to be committed, and the one of the project at PATH (default: here)."""
+    """Check what is about to be committed.
+
+    That is every .env.uve in Git's index, and the one of the project at PATH (default: here).
+    """
     verdict = _check(path, fix=fix)
     if as_json:
         emit_json({"ok": not verdict.problems, "problems": verdict.problems, "notes": verdict.notes})
@@ -27,7 +30,7 @@ def command(path: str, *, fix: bool, as_json: bool) -> int:
         for sentence in (*verdict.notes, *verdict.problems):
             warn(sentence)
         if not verdict.problems:
-            say(f"{NAME} and registry agree")
+            say(f"{NAME} is right" + ("" if verdict.notes or is_ci() else ", and the registry agrees"))
     return 1 if verdict.problems else 0
 
 

@@ -11,11 +11,10 @@ from prime_uve.cli.options import absolute, json_option, open_registry
 from prime_uve.cli.output import emit_json, progress, say, warn
 from prime_uve.core.cache import Cache
 from prime_uve.core.diagnosis import Finding, Level, diagnose
-from prime_uve.core.initialization import RefusalError
 from prime_uve.core.paths import working_directory
 from prime_uve.core.rebuild import carry_out, discover, plan
 from prime_uve.core.registration import WRITTEN, Registration
-from prime_uve.errors import PrimeUveError
+from prime_uve.errors import PrimeUveError, RefusalError
 
 
 @click.command
@@ -26,7 +25,10 @@ from prime_uve.errors import PrimeUveError
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def command(roots: Sequence[str], *, rebuild: bool, yes: bool, as_json: bool) -> int:
-    """Look at registry, lock, permissions, disks, uv and hooks, and say what mends each finding."""
+    """Find out what is wrong here.
+
+    Looks at registry, lock, permissions, disks, uv and hooks, and says what mends each finding.
+    """
     cache = open_registry()
     if rebuild:
         return _rebuild(cache, [absolute(root) for root in roots], is_sure=yes, as_json=as_json)
@@ -39,6 +41,8 @@ def command(roots: Sequence[str], *, rebuild: bool, yes: bool, as_json: bool) ->
     else:
         for finding in findings:
             say(_line(finding))
+    if as_json:  # a program has read it; pruning waits until a person has
+        return 0 if is_well else 1
     try:
         cache.acknowledge_damage()
     except PrimeUveError as error:

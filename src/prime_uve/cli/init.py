@@ -9,9 +9,10 @@ import click
 
 from prime_uve.cli.options import absolute, json_option, open_registry, path_argument
 from prime_uve.cli.output import emit_json, say, warn
-from prime_uve.core.initialization import Plan, RefusalError, carry_out, plan
+from prime_uve.core.initialization import Plan, carry_out, plan
 from prime_uve.core.paths import portable
 from prime_uve.core.project import find_project_root
+from prime_uve.errors import RefusalError
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -30,10 +31,13 @@ if TYPE_CHECKING:
 @click.option("--sync/--no-sync", default=False, help="Run uve sync afterwards (default: no).")
 @json_option
 def command(path: str, venv_dir: str | None, **flags: bool) -> int:
-    """Write .env.uve for the project at PATH (default: here) and register it."""
+    """Give a project its environment.
+
+    Writes .env.uve for the project at PATH (default: here) and registers it.
+    """
     cache = open_registry()
     root = find_project_root(path)
-    made = plan(cache, root, venv_dir=venv_dir and absolute(venv_dir), force=flags["force"])
+    made = plan(cache, root, venv_dir=venv_dir and os.path.normpath(absolute(venv_dir)), force=flags["force"])
     if not flags["dry_run"]:
         if not (flags["yes"] or _is_wanted(made, again="--force --yes" if flags["force"] else "--yes")):
             warn("nothing was changed")
@@ -93,14 +97,6 @@ def _report(made: Plan, *, dry_run: bool, sync: bool) -> None:
     say(f"environment: {made.environment}")
     if made.registration is not None and made.registration.message:
         say(f"{would and 'would have '}{made.registration.message}")
-    old = os.path.join(made.root, ".venv")
-    if os.path.lexists(old):
-        kind = (
-            "the environment that uv made in the project"
-            if os.path.isfile(os.path.join(old, "pyvenv.cfg"))
-            else "not an environment"
-        )
-        say(f"{old} is {kind}; it is no longer used and stays until you delete it")
     if not sync:
         say("nothing was installed; next: uve sync" if not os.path.isdir(made.environment) else "next: uve sync")
 

@@ -12,7 +12,10 @@ from prime_uve.core.inventory import take_inventory
 @click.command
 @json_option
 def command(*, as_json: bool) -> int:
-    """Show every registered checkout: its status and its environment."""
+    """Show what is registered.
+
+    One row a checkout: its status and its environment; then each issue, with the command that mends it.
+    """
     rows = take_inventory(open_registry())
     if as_json:
         emit_json([asdict(row) for row in rows])

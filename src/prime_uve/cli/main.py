@@ -6,10 +6,9 @@ from importlib import import_module
 import click
 
 from prime_uve.cli.output import warn
-from prime_uve.errors import PrimeUveError
+from prime_uve.errors import INTERRUPTED, PrimeUveError
 
 COMMANDS = ("check", "doctor", "init", "list", "register", "unregister")
-INTERRUPTED = 130
 
 
 class LazyGroup(click.Group):

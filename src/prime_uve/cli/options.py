@@ -11,7 +11,9 @@ from prime_uve.core.project import find_env_root
 from prime_uve.errors import ProjectError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-path_argument = click.argument("path", default=".", type=click.Path(), callback=lambda _c, _p, value: absolute(value))
+# What is unregistered may be gone; anything else has to be there.
+any_path_argument = click.argument("path", default=".", type=click.Path(), callback=lambda _c, _p, it: absolute(it))
+path_argument = click.argument("path", default=".", type=click.Path(), callback=lambda _c, _p, it: existing(it))
 
 
 def absolute(path: str) -> str:
@@ -20,7 +22,20 @@ def absolute(path: str) -> str:
     Raises:
         PrimeUveError: that is gone.
     """
-    return os.path.normpath(os.path.join(working_directory(), path))
+    return os.path.join(working_directory(), path).removesuffix(f"{os.sep}.")
+
+
+def existing(path: str) -> str:
+    """Return `path` seen from the working directory.
+
+    Raises:
+        PrimeUveError: the working directory is gone.
+        click.BadParameter: there is nothing of that name.
+    """
+    seen = absolute(path)
+    if not os.path.lexists(seen):
+        raise click.BadParameter(f"{seen!r} does not exist")
+    return seen
 
 
 def open_registry() -> Cache:

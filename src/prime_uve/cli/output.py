@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from prime_uve.errors import PrimeUveError
+from prime_uve.stderr import tell
 
 
 class OutputError(PrimeUveError):
@@ -19,7 +20,7 @@ def say(sentence: str) -> None:
 
 def warn(sentence: str) -> None:
     """Print a line on stderr."""
-    print(f"prime-uve: {printable(sentence)}", file=sys.stderr)
+    tell(f"prime-uve: {printable(sentence)}")
 
 
 def emit_json(document: object) -> None:

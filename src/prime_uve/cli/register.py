@@ -15,7 +15,10 @@ from prime_uve.core.registration import Outcome, register
 @click.option("--accept", is_flag=True, help="Take over the path in the file where the registry has another.")
 @json_option
 def command(path: str, *, accept: bool, as_json: bool) -> int:
-    """Register the environment that the env file of the project at PATH (default: here) names."""
+    """Register a checkout.
+
+    Takes the environment that the env file of the project at PATH (default: here) names.
+    """
     root, environment = require_environment(path)
     registration = register(open_registry(), Path(root), environment, accept=accept)
     is_refused = registration.outcome in (Outcome.MISMATCH, Outcome.SHARED)

@@ -1,24 +1,28 @@
 """``prime-uve unregister``: forget a checkout; its environment stays."""
 
+import os
 from pathlib import Path
 
 import click
 
-from prime_uve.cli.options import json_option, open_registry, path_argument
+from prime_uve.cli.options import any_path_argument, json_option, open_registry
 from prime_uve.cli.output import emit_json, say, warn
 from prime_uve.core.cache import project_key
 from prime_uve.core.project import find_env_root
 
 
 @click.command
-@path_argument
+@any_path_argument
 @json_option
 def command(path: str, *, as_json: bool) -> int:
-    """Remove the mapping of the project at PATH (default: here). Neither files nor environment are touched."""
+    """Forget a checkout.
+
+    Removes the mapping of the project at PATH (default: here). Neither its files nor its environment are touched.
+    """
     cache = open_registry()
     project = project_key(Path(path))
     mapping = cache.get_mapping(Path(project))
-    if mapping is None:
+    if mapping is None and os.path.lexists(path):
         project = find_env_root(path) or project
         mapping = cache.get_mapping(Path(project))
     removed = cache.remove_mapping(Path(project))

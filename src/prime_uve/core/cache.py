@@ -7,6 +7,7 @@ from errno import ELOOP, ENAMETOOLONG
 from pathlib import Path
 from typing import Any, TypeVar
 
+from prime_uve.core import marker
 from prime_uve.core.paths import expand, portable, registry_path
 from prime_uve.core.store import Store
 from prime_uve.core.validation import ValidationResult, judge, observe, witness
@@ -16,6 +17,7 @@ __all__ = ["Cache", "CacheError", "ValidationResult"]
 
 SCHEMA_VERSION = "1.0"
 LOCK_TIMEOUT = 10.0  # seconds
+STAMP_TIMEOUT = 1.0  # seconds; the stamp of a validation is not worth waiting for longer
 DAMAGE_SEEN = "damage_seen"  # a key at the top of the registry: names of damaged copies
 
 T = TypeVar("T")
@@ -42,6 +44,7 @@ class Cache:
             CacheError: no path is given and nothing names a usable one.
         """
         path = Path(registry_path()) if cache_path is None else Path(cache_path)
+        self._stamp_timeout = min(lock_timeout, STAMP_TIMEOUT)
         self._store = Store(path, version=SCHEMA_VERSION, defaults={"venvs": {}}, timeout=lock_timeout)
 
     @property
@@ -181,6 +184,9 @@ class Cache:
         }
         if not results:
             return results
+        for project, result in results.items():
+            if result.is_valid:
+                marker.give(expand(rows[project]["venv_path"]), project)
         stamp = now()
 
         def change(present: dict[str, Any]) -> None:
@@ -189,9 +195,9 @@ class Cache:
                     present[project]["last_validated"] = stamp
 
         try:
-            self.edit(change)
+            self._store.update(lambda document: change(document["venvs"]), timeout=self._stamp_timeout)
         except CacheError:
-            # A registry on a read-only disk can still be validated.
+            # A registry on a read-only disk, or one that somebody holds, can still be validated.
             pass
         return results
 

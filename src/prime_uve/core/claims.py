@@ -111,7 +111,7 @@ def _taken(lock: "StrictSoftFileLock", path: Path, timeout: float, began: float)
         tried = time.monotonic()
         try:
             lock.acquire(timeout=max(0, min(deadline - tried, _LOOK_SECONDS)))
-        except Timeout:
+        except (Timeout, FileNotFoundError):  # the latter: we stood still, and our claim is gone before it was whole
             pass
         except SoftFileLockProtocolError as error:
             if error.claim_name is None or not error.claim_name.endswith(".claim"):

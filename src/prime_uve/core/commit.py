@@ -128,7 +128,9 @@ def check_content(root: str, content: bytes) -> str:
         return f"{reading.source!r} does not set {KEY}; add it: prime-uve init {root!r}"
     variable = next((name for name, place in ANYWHERE.items() if value.startswith(place + "/")), None)
     if variable is None:
-        remedy = "write it with ${HOME}: prime-uve check --fix" if _fixed(value) else f"write a good one: {anew}"
+        remedy = (
+            f"write it with ${{HOME}}: prime-uve check --fix {root!r}" if _fixed(value) else f"write a good one: {anew}"
+        )
         return f"{reading.source!r} is not portable: {value!r} is a path of one machine; {remedy}"
     if elsewhere.environment != value.replace(ANYWHERE[variable], ELSEWHERE[variable], 1):
         return (
@@ -152,7 +154,7 @@ def _is_in_base(shared: str) -> bool:
             return len(parts) > depth
     try:
         return any(is_inside(expand(shared), base) for base in bases())
-    except CacheError:  # there is no home, so there is no base in it
+    except PrimeUveError:  # there is no home, or what says where the bases are is no use
         return False
 
 

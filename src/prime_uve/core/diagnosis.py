@@ -14,7 +14,7 @@ import psutil
 
 from prime_uve.core import git
 from prime_uve.core.cache import Cache
-from prime_uve.core.paths import bases
+from prime_uve.core.paths import BASES_VARIABLE, REGISTRY_VARIABLE, bases
 from prime_uve.core.uv import find_uv
 from prime_uve.errors import PrimeUveError
 
@@ -67,6 +67,14 @@ def _registry(cache: Cache) -> Iterator[Finding]:
         yield Finding(Level.PROBLEM, "registry", str(error), "build it anew: prime-uve doctor --rebuild")
         return
     exists = os.path.lexists(cache.path)
+    if not exists and os.path.lexists(f"{cache.path}.last-good"):
+        yield Finding(
+            Level.NOTE,
+            "registry",
+            f"{str(cache.path)!r} is not there, but there was one",
+            "build it anew: prime-uve doctor --rebuild, with the folders that hold your projects",
+        )
+        return
     what = f"{str(cache.path)!r} is readable; checkouts: {count}" if exists else f"{str(cache.path)!r} is not there yet"
     yield Finding(Level.OK, "registry", what)
 
@@ -125,8 +133,11 @@ def _permissions(cache: Cache) -> Iterator[Finding]:
 
 
 def _file_systems(cache: Cache) -> Iterator[Finding]:
-    places = [("registry", str(cache.path), "PRIME_UVE_CACHE")]
-    places += [("environments", base, "PRIME_UVE_VENVS") for base in bases()]
+    places = [("registry", str(cache.path), REGISTRY_VARIABLE)]
+    try:
+        places += [("environments", base, BASES_VARIABLE) for base in bases()]
+    except PrimeUveError as error:
+        yield Finding(Level.PROBLEM, "file system", str(error))
     for subject, path, variable in places:
         kind = _file_system(path)
         if kind in NETWORK_FILE_SYSTEMS:
@@ -164,7 +175,10 @@ def _uv() -> Iterator[Finding]:
         )
     elif numbers < OLDEST_UV:
         yield Finding(
-            Level.PROBLEM, "uv", f"{uv!r} is {version}, which does not know UV_PROJECT_ENVIRONMENT", "uv self update"
+            Level.PROBLEM,
+            "uv",
+            f"{uv!r} is {version}, which does not know UV_PROJECT_ENVIRONMENT",
+            "uv self update, or: pip install --upgrade uv",
         )
     else:
         yield Finding(Level.OK, "uv", f"{uv!r} is {version}")
@@ -180,11 +194,11 @@ def _ask(*command: str) -> str:
 
 
 def _earlier_uve() -> Iterator[Finding]:
-    ours = os.path.join(os.path.dirname(sys.executable), "uve")
-    first = shutil.which("uve")
+    scripts = os.path.dirname(sys.executable)
+    ours, first = shutil.which("uve", path=scripts), shutil.which("uve")
     if first is None:
-        yield Finding(Level.NOTE, "uve", "uve is not on PATH", f"add its folder to PATH: {os.path.dirname(ours)!r}")
-    elif os.path.exists(ours) and os.path.realpath(first) != os.path.realpath(ours):
+        yield Finding(Level.NOTE, "uve", "uve is not on PATH", f"add its folder to PATH: {scripts!r}")
+    elif ours is not None and os.path.realpath(first) != os.path.realpath(ours):
         yield Finding(
             Level.PROBLEM,
             "uve",
@@ -197,10 +211,10 @@ def _earlier_uve() -> Iterator[Finding]:
 
 def _hard_links() -> Iterator[Finding]:
     try:
-        uv_cache = _ask(find_uv(os.environ), "cache", "dir")
+        uv_cache, places = _ask(find_uv(os.environ), "cache", "dir"), bases()
     except PrimeUveError:
         return
-    for base in bases() if os.path.isabs(uv_cache) else ():
+    for base in places if os.path.isabs(uv_cache) else ():
         if _device(uv_cache) == _device(base):
             yield Finding(Level.OK, "hard links", f"uv's cache and {base!r} lie on one file system")
         else:

@@ -37,7 +37,7 @@ _decode = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Parsed:
     """What bytes say. ``damage`` is ``None``, or why they are not a whole document; ``values`` is then the rest."""
 
     values: dict[str, Any]
@@ -70,7 +70,7 @@ def _member_name(key: object) -> str:
     return _encode(key)
 
 
-def parse(raw: bytes, sections: Collection[str]) -> Reading:
+def parse(raw: bytes, sections: Collection[str]) -> Parsed:
     """Read a document: UTF-8, with or without a BOM, UTF-16 or UTF-32. It never raises.
 
     A name that occurs twice in one object is damage, because a reader that keeps one of the two loses the other: the
@@ -90,16 +90,16 @@ def parse(raw: bytes, sections: Collection[str]) -> Reading:
     try:
         values = json.loads(raw.decode(json.detect_encoding(raw), "surrogatepass"), object_pairs_hook=merge)
     except (ValueError, RecursionError, MemoryError) as error:
-        return Reading(_salvage(raw, sections), _reason(raw, error))
+        return Parsed(_salvage(raw, sections), _reason(raw, error))
     if not isinstance(values, dict):
-        return Reading({}, "it is not a JSON object")
+        return Parsed({}, "it is not a JSON object")
     if sections and not any(section in values for section in sections):
         damage.append(f'it has no "{next(iter(sections))}"')
         values = _salvage(raw, sections) | values
     return _checked(values, sections, damage)
 
 
-def _checked(values: dict[str, Any], sections: Collection[str], damage: list[str]) -> Reading:
+def _checked(values: dict[str, Any], sections: Collection[str], damage: list[str]) -> Parsed:
     """Drop the members that have a type of which nothing can be made."""
     for section in sections:
         if not isinstance(values.get(section, {}), dict):
@@ -109,7 +109,7 @@ def _checked(values: dict[str, Any], sections: Collection[str], damage: list[str
     if isinstance(version, bool) or not isinstance(version, str | int | float):
         damage.append('"version" is no version')
         del values["version"]
-    return Reading(values, ", ".join(dict.fromkeys(damage)) or None)
+    return Parsed(values, ", ".join(dict.fromkeys(damage)) or None)
 
 
 def _merge_into(target: dict[str, Any], key: str, value: object) -> None:

@@ -86,18 +86,26 @@ def read(path: str) -> bytes | None:
         with open(path, "rb", buffering=0, opener=open_at_once) as stream:
             facts = os.fstat(stream.fileno())
             if not stat.S_ISREG(facts.st_mode):
-                raise EnvFileError(f"{path!r} is not a file; move it away and write one: prime-uve init")
+                raise _no_file(path)
             if facts.st_size > MAX_SIZE:
                 raise EnvFileError(
-                    f"{path!r} is larger than 1 MiB: no env file; write a new one: prime-uve init --force"
+                    f"{path!r} is larger than 1 MiB: no env file; move it away and write a new one: "
+                    f"prime-uve init {os.path.dirname(path)!r}"
                 )
             return stream.read()
+    except IsADirectoryError:
+        raise _no_file(path) from None
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.islink(path):
             return None
         raise EnvFileError(f"{path!r} is a link that leads nowhere; mend or remove it: ls -l {path!r}") from None
     except OSError as error:
         raise EnvFileError(f"cannot read {path!r}: {error.strerror}; see its permissions: ls -l {path!r}") from error
+
+
+def _no_file(path: str) -> EnvFileError:
+    root = os.path.dirname(path)
+    return EnvFileError(f"{path!r} is not a file; move it away and write one: prime-uve init {root!r}")
 
 
 def write(path: str, content: bytes) -> None:
@@ -132,7 +140,7 @@ def _parse(root: str, name: str, content: bytes, environ: "Mapping[str, str]") -
     except EnvFileError as error:
         path = os.path.join(root, name)
         raise EnvFileError(
-            f"{path!r}, {error}; correct that line, or write a new file: prime-uve init --force",
+            f"{path!r}, {error}; correct that line, or write a new file: prime-uve init --force {root!r}",
             line=error.line,
             key=error.key,
         ) from None
@@ -148,11 +156,14 @@ def named_environment(reading: Reading) -> str | None:
     if value is None:
         return None
     fault = "is empty" if not value else "is not absolute" if not os.path.isabs(value) else ""
+    if value.startswith(("~", "$")):
+        fault += " (~ and what stands in single quotes are not replaced)"
     if ".." in value.replace("\\", "/").split("/"):
         fault = "goes through '..'"
     if fault:
         raise EnvFileError(
-            f"{reading.source!r}: {KEY} {fault}: {value!r}; write a good one: prime-uve init --force", key=KEY
+            f"{reading.source!r}: {KEY} {fault}: {value!r}; write a good one: prime-uve init --force {reading.root!r}",
+            key=KEY,
         )
     return value
 
@@ -184,14 +195,15 @@ def trusted_environment(reading: Reading) -> str | None:
     if is_inside(value, root) or is_inside(root, value) or os.path.realpath(value) == root:
         raise UntrustedPathError(
             f"{reading.source!r} names an environment inside its own project, or around it: {value!r}; "
-            f"write a good one: prime-uve init --force",
+            f"write a good one: prime-uve init --force {reading.root!r}",
             key=KEY,
         )
     folders = bases()
     if not reading.is_local and not any(is_inside(value, base) for base in folders):
         raise UntrustedPathError(
-            f"{reading.source!r} names {value!r}, which is not inside {' or '.join(map(repr, folders))}; to allow it, "
-            f"name it in {LOCAL_NAME}: prime-uve init --venv-dir {value!r}, or add its folder to {BASES_VARIABLE}",
+            f"{reading.source!r} names {value!r}, which is not inside {' or '.join(map(repr, folders))}; to allow it "
+            f"on this machine, in {LOCAL_NAME}: prime-uve init --force --venv-dir {value!r} {reading.root!r}, "
+            f"or add its folder to {BASES_VARIABLE}",
             key=KEY,
         )
     return value

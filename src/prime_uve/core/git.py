@@ -113,6 +113,18 @@ def is_staged(checkout: str, path: str) -> bool:
     return _run(_command(checkout, "diff", "--quiet", "--", f":(top,literal){path}"), quiet=True)[0] == 0
 
 
+def is_edited(folder: str, name: str) -> bool:
+    """Tell whether the file `name` in `folder` is committed, and in the work tree it is another; no, without Git."""
+    checkout = find_checkout(folder)
+    if checkout is None:
+        return False
+    path = os.path.relpath(os.path.join(folder, name), checkout)
+    try:
+        return committed_blob(checkout, path) is not None and not is_unchanged(checkout, path, since="HEAD")
+    except ProjectError:  # a checkout in a container that has no Git: nothing is committed there
+        return False
+
+
 def is_from_elsewhere(checkout: str, path: str, content: bytes) -> bool:
     """Tell whether a merge, cherry-pick or rebase in progress brings `content` for `path` from another commit."""
     # `git merge` names what it merges in GITHEAD_<oid> before there is a MERGE_HEAD.

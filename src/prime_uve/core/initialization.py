@@ -4,24 +4,16 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prime_uve.core import git
+from prime_uve.core import git, marker
 from prime_uve.core.cache import Cache
 from prime_uve.core.commit import check_content
 from prime_uve.core.env_file import KEY, LOCAL_NAME, NAME, Reading, read, reading_environ, trusted_environment, write
 from prime_uve.core.env_syntax import with_value
 from prime_uve.core.paths import DEFAULT_BASE, bases, expand, generate_venv_path, is_inside, portable, shared_form
 from prime_uve.core.registration import Outcome, Registration, preview, register
-from prime_uve.errors import EnvFileError, PrimeUveError, UntrustedPathError
+from prime_uve.errors import EnvFileError, MismatchError, RefusalError, UntrustedPathError
 
-
-class RefusalError(PrimeUveError):
-    """A checkout is not initialised without another word from a person."""
-
-
-class MismatchError(PrimeUveError):
-    """File and registry disagree, or another checkout has the environment: a verdict, exit code 1."""
-
-    exit_code = 1
+REJECTED = ".rejected"
 
 
 @dataclass
@@ -60,12 +52,14 @@ def plan(cache: Cache, root: str, *, venv_dir: str | None = None, force: bool = 
         force: replace what the files name, even where they cannot be read.
 
     Raises:
-        RefusalError: a file names another environment than `venv_dir`, and `force` is not given.
+        RefusalError: a file names another environment than `venv_dir`, and `force` is not given; or `venv_dir` holds
+            something that is no environment.
         MismatchError: the registry has another environment, and `force` is not given.
         EnvFileError: a file is unusable, and `force` is not given; or `venv_dir` lies in or around the project.
         CacheError: the registry cannot be read.
     """
     made = Plan(root)
+    _note_old_environment(made)
     own = generate_venv_path(Path(root)) if venv_dir is None else _form(venv_dir)
     is_shared = own.startswith("${") and any(is_inside(expand(own), base) for base in bases())
     default = f"{DEFAULT_BASE}/{os.path.basename(generate_venv_path(Path(root)))}"
@@ -87,7 +81,24 @@ def plan(cache: Cache, root: str, *, venv_dir: str | None = None, force: bool = 
         _plan_own(made, cache, f"{made.registration.venv_path!r} belongs to {made.registration.other!r}")
     if made.registration is not None and made.registration.outcome in (Outcome.SHARED, Outcome.MISMATCH):
         raise MismatchError(made.registration.message)
+    _refuse_full_folder(venv_dir)
     return made
+
+
+def _note_old_environment(made: Plan) -> None:
+    old = os.path.join(made.root, ".venv")
+    if os.path.lexists(old):
+        kind = "the environment that uv made in the project" if marker.is_environment(old) else "not an environment"
+        made.notes.append(f"{old!r} is {kind}; it is no longer used and stays until you delete it")
+
+
+def _refuse_full_folder(venv_dir: str | None) -> None:
+    try:
+        is_full = venv_dir is not None and not marker.is_environment(venv_dir) and bool(os.listdir(venv_dir))
+    except OSError:
+        return
+    if is_full:
+        raise RefusalError(f"{venv_dir!r} holds other things and is no environment; name a new folder: --venv-dir DIR")
 
 
 def _form(venv_dir: str) -> str:
@@ -133,7 +144,7 @@ def _plan_file(made: Plan, name: str, value: str, *, keep: bool, force: bool) ->
     try:
         made.writes[path] = with_value(content or b"", KEY, value)
     except EnvFileError:
-        made.set_aside[path] = _free_name(path + ".rejected")
+        made.set_aside[path] = _free_name(path + REJECTED)
         made.writes[path] = with_value(b"", KEY, value)
 
 
@@ -168,6 +179,8 @@ def carry_out(cache: Cache, made: Plan) -> Registration:
     checkout = git.find_checkout(made.root)
     if checkout is not None:
         git.exclude(checkout, LOCAL_NAME)
+        if made.set_aside:
+            git.exclude(checkout, f"{NAME}*{REJECTED}*")
     for path, aside in made.set_aside.items():
         try:
             os.rename(path, aside)

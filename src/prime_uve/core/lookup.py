@@ -9,7 +9,7 @@ from prime_uve.core.paths import open_at_once, registry_path
 def is_registered(project: str, venv_path: str) -> bool:
     """Tell whether the registry maps `project` (a resolved path) to `venv_path`, letter for letter.
 
-    ``True`` is certain: the registry is written in one layout (`prime_uve.core.store`), with a raw newline before
+    ``True`` is certain: the registry is written in one layout (`prime_uve.core.document`), with a raw newline before
     each row, which no JSON string can hold. ``False`` means "look again with json": an absent or unreadable
     registry, another layout, a path that JSON escapes.
 

@@ -22,6 +22,12 @@ def touch(environment: str) -> bool:
     return True
 
 
+def give(environment: str, project: str) -> None:
+    """Mark `environment` with `project`, unless it has a marker, whomever that names. What fails is no failure."""
+    if not os.path.lexists(os.path.join(environment, NAME)):
+        mark(environment, project)
+
+
 def mark(environment: str, project: str) -> bool:
     """Let the marker of `environment` name `project`; return whether it does now.
 

@@ -58,8 +58,8 @@ class Registration:
                 return f"registered {project!r} with {self.venv_path!r}; {previous!r} is now unused"
             case Outcome.SHARED:
                 return (
-                    f"{self.venv_path!r} belongs to {other!r}, which would share it with {project!r}; "
-                    f"give this checkout its own, in {LOCAL_NAME}: prime-uve init {project!r}"
+                    f"{self.venv_path!r} belongs to {other!r}, and {project!r} names it, too: each overwrites what the "
+                    f"other installs; give this checkout its own, in {LOCAL_NAME}: prime-uve init {project!r}"
                 )
             case Outcome.MISMATCH:
                 return mismatch_sentence(project, registered=expand(previous or ""), named=expand(self.venv_path))

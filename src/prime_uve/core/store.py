@@ -9,7 +9,6 @@ last write left (``<name>.last-good``) fills in what cannot be read out of them.
 import copy
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,18 +18,12 @@ from typing import Any, TypeVar
 
 from prime_uve.core import document, lock, whole_file
 from prime_uve.errors import CacheError
+from prime_uve.stderr import tell
 
 T = TypeVar("T")
 
 _ATTEMPTS = 5
 _COPIES_KEPT = 10
-
-
-def _say(line: str) -> None:
-    # Without a console (pythonw) there is no stderr, and a closed one is no reason to fail.
-    if sys.stderr is not None:
-        with suppress(OSError, ValueError):
-            sys.stderr.write(f"{line}\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ class Store:
         version: str,
         defaults: Mapping[str, object],
         timeout: float = 10.0,
-        notify: Callable[[str], None] = _say,
+        notify: Callable[[str], None] = tell,
     ) -> None:
         if not path.name:
             raise CacheError(f"{path} cannot be used: it is a folder; name a file in it")
@@ -87,17 +80,17 @@ class Store:
             self._warn(loaded, f"the next change keeps the damaged file as {self.path.name}.damaged-<UTC time>")
         return loaded.values
 
-    def update(self, change: Callable[[dict[str, Any]], T]) -> T:
+    def update(self, change: Callable[[dict[str, Any]], T], *, timeout: float | None = None) -> T:
         """Let ``change`` alter the document in place, as one transaction, and give what it returns.
 
         ``change`` has to depend on the document alone: it is called again where a process without the lock has
         replaced the file meanwhile. A document that it leaves as it was is not written, unless the file is damaged
         or of an older version. ``CacheError`` means that the old file is still in its place, unless it says that the
-        new one could not be flushed, or the lock not released.
+        new one could not be flushed, or the lock not released. ``timeout`` in seconds is for this one lock.
         """
         whole_file.resolve(self.path)  # before anything is made where a link leads
         whole_file.make_folder(self.path.parent)
-        with lock.held(self.lock_path, self._timeout) as hold:
+        with lock.held(self.lock_path, self._timeout if timeout is None else timeout) as hold:
             for _ in range(_ATTEMPTS):
                 loaded = self._load()
                 before = self._render(loaded.values)
@@ -134,7 +127,7 @@ class Store:
         sources = self._restore(reading)
         return _Loaded(target, raw, self._completed(reading.values), None, reading.damage, sources)
 
-    def _restore(self, reading: document.Reading) -> str:
+    def _restore(self, reading: document.Parsed) -> str:
         """Fill in what only the last good copy has. Says how many items came from where."""
         good = document.parse(whole_file.read(self._last_good) or b"", self._sections)
         self._outdated(good.values, self._last_good)

@@ -255,6 +255,6 @@ def refuse_ambiguity(reading: env_file.Reading, environ: Mapping[str, str]) -> N
     if not same_place(meant, reading.environment):
         raise EnvFileError(
             f"{reading.source!r} is ambiguous: uv takes {reading.environment!r} from it and python-dotenv {meant!r}; "
-            f"write one plain line: prime-uve init --force",
+            f"write one plain line: prime-uve init --force {reading.root!r}",
             key=env_file.KEY,
         )
