@@ -447,3 +447,20 @@ def test_a_registered_project_costs_no_import_that_a_bare_interpreter_has_not_pa
     assert loaded & COSTLY == set()
     # Git's hash of a file needs these, and nothing else is needed.
     assert {name for name in loaded if not name.startswith("prime_uve")} <= {"hashlib", "_hashlib", "_blake2"}
+
+
+@pytest.mark.parametrize("event", ["pre-push", "post-checkout"])
+def test_a_repository_without_a_work_tree_has_nothing_to_check(tmp_path: Path, git: Git, run: Run, event: str) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "bare.git")
+    bare = tmp_path / "bare.git"
+    done = run("prime-uve-hook", event, cwd=bare, env={"GIT_DIR": str(bare)})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_an_interrupt_is_no_traceback(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(repo)
+    monkeypatch.setattr("prime_uve.hook.working_directory", interrupted)
+    assert hook.main(["check"]) == 130

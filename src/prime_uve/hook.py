@@ -80,14 +80,22 @@ def check(folder: str, *, fix: bool = False) -> int:
     Raises:
         ProjectError: `folder` is in no Git checkout, or Git failed.
     """
-    checkout = git.find_checkout(folder)
+    checkout = _checkout(folder)
     if checkout is None:
-        raise git.no_checkout(folder)
+        return 0
     done = fix_index(checkout) if fix else []
     verdict = check_index(checkout, static=is_ci())
     for sentence in (*done, *verdict.notes, *verdict.problems):
         tell(f"prime-uve: {sentence}")
     return 1 if verdict.problems else 0
+
+
+def _checkout(folder: str) -> str | None:
+    """Return the checkout of `folder`; ``None`` where Git runs a hook for a repository without a work tree."""
+    checkout = git.find_checkout(folder)
+    if checkout is None and "GIT_DIR" not in os.environ:
+        raise git.no_checkout(folder)
+    return checkout
 
 
 def is_ci() -> bool:
@@ -125,9 +133,9 @@ def register(folder: str, event: str, *args: str) -> int:
     """
     if is_ci() or (event == "post-checkout" and args[-1:] == (FILE_CHECKOUT,)):
         return 0
-    checkout = git.find_checkout(folder)
+    checkout = _checkout(folder)
     if checkout is None:
-        raise git.no_checkout(folder)
+        return 0
     # An amended commit is a commit made here. A merge that was finished by hand is a commit, too: it brought what it
     # has from its second parent.
     is_commit = event == "post-commit" or (event == "post-rewrite" and args[:1] == ("amend",))

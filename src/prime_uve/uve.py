@@ -9,7 +9,7 @@ import sys
 from prime_uve.core import marker
 from prime_uve.core.env_file import KEY, NAME, granted, load, trusted_environment
 from prime_uve.core.lookup import is_registered
-from prime_uve.core.paths import home, portable, working_directory
+from prime_uve.core.paths import home, portable, quoted, working_directory
 from prime_uve.core.project import find_env_root
 from prime_uve.core.uv import find_uv
 from prime_uve.errors import INTERRUPTED, PrimeUveError, ProjectError, UvNotFoundError
@@ -110,7 +110,7 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     args = sys.argv[1:] if argv is None else list(argv)
     try:
         environ = prepare(args, os.environ)
-        return execute(find_uv(environ), args, environ)
+        return execute(find_uv(os.environ), args, environ)
     except PrimeUveError as error:
         tell(f"uve: {error}")
         return error.exit_code
@@ -145,11 +145,17 @@ def prepare(args: "Sequence[str]", environ: "Mapping[str, str]") -> dict[str, st
     if set_before is not None and set_before != environment:
         tell(f"uve: {KEY} was {set_before!r}; the {NAME} of {root!r} goes before it")
     if line.needs_environment and not marker.is_environment(environment):
-        raise ProjectError(f"the environment {environment!r} does not exist yet; make it: uve sync --project {root!r}")
-    result["VIRTUAL_ENV"] = environment
-    registered = portable(environment)
-    if not is_registered(root, registered):
-        _register(root, registered)
+        raise ProjectError(
+            f"the environment {environment!r} does not exist yet; make it: uve sync --project {quoted(root)}"
+        )
+    result[KEY] = result["VIRTUAL_ENV"] = environment
+    try:
+        is_known = is_registered(root, portable(environment))
+    except PrimeUveError as error:
+        tell(f"uve: not registered: {error}")
+        return result
+    if not is_known:
+        _register(root, portable(environment))
     elif not marker.touch(environment):
         marker.mark(environment, root)
     return result
@@ -178,7 +184,7 @@ def _no_environment(start: str, root: str | None) -> ProjectError:
     where = os.path.normpath(start)
     if root is None:
         return ProjectError(f"there is no {NAME} in {where!r} or above it; write one: prime-uve init")
-    return ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init {root!r}")
+    return ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init {quoted(root)}")
 
 
 def _register(root: str, venv_path: str) -> None:

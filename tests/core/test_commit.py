@@ -811,3 +811,11 @@ def test_verdicts_add_up() -> None:
     one.problems, other.problems, other.notes = ["a"], ["b"], ["c"]
     one.add(other)
     assert (one.problems, one.notes) == (["a", "b"], ["c"])
+
+
+def test_a_file_that_is_only_intended_to_be_added_is_not_judged(repo: Path, git: Git) -> None:
+    (repo / ".env.uve").write_text("TOKEN=two words\n")
+    git(repo, "add", "--intent-to-add", ".env.uve")
+    assert check_index(str(repo)).problems == []
+    git(repo, "add", ".env.uve")
+    assert len(check_index(str(repo)).problems) == 1

@@ -27,7 +27,7 @@ from prime_uve.core.env_file import (
     write,
 )
 from prime_uve.errors import EnvFileError, UntrustedPathError
-from tests.commands import Run
+from tests.commands import Git, Run
 from tests.privileges import unprivileged
 
 ENVIRON = {"HOME": "/home/jane", "A": "from outside", "EMPTY": "", KEY: "/left/over"}
@@ -303,8 +303,8 @@ TRUST = {
     "a folder in a base, with slashes": ("@//base///new/", True, True),
     "a folder in a base through a link to the base": ("@/into/new", True, True),
     "a link that stays in the base": ("@/base/in", True, True),
-    "a base itself": ("@/base", False, True),
-    "a base itself with a dot": ("@/base/.", False, True),
+    "a base itself": ("@/base", False, False),
+    "a base itself with a dot": ("@/base/.", False, False),
     "a folder whose name begins like a base": ("@/base-2/x", False, True),
     "a link in a base that leads out": ("@/base/out", False, True),
     "a folder behind a link that leads out": ("@/base/out/new", False, True),
@@ -329,7 +329,10 @@ def test_a_path_is_trusted_or_refused_with_a_way_to_allow_it(
 ) -> None:
     reading = place.reading(name, value)
     if in_shared if name == NAME else in_local:
-        assert trusted_environment(reading) == value.replace("@", str(place.top))
+        named = value.replace("@", str(place.top))
+        assert trusted_environment(reading) == (os.path.realpath(named) if in_shared else named), (
+            "one place, one spelling"
+        )
         return
     with pytest.raises(UntrustedPathError) as caught:
         trusted_environment(reading)
@@ -338,7 +341,9 @@ def test_a_path_is_trusted_or_refused_with_a_way_to_allow_it(
     assert repr(value.replace("@", str(place.top))) in said
     assert "prime-uve init" in said
     assert caught.value.key == KEY
-    assert (LOCAL_NAME in said and "PRIME_UVE_VENVS" in said) == in_local
+    if in_local:
+        assert LOCAL_NAME in said
+        assert "PRIME_UVE_VENVS" in said
 
 
 def test_a_project_that_is_read_through_a_link_is_the_same_project(place: Place) -> None:
@@ -351,7 +356,44 @@ def test_a_project_that_is_read_through_a_link_is_the_same_project(place: Place)
 def test_bases_may_be_links(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRIME_UVE_VENVS", f"{place.top}/into")
     for value in ("@/into/new", "@/base/new"):
-        assert trusted_environment(place.reading(NAME, value)) == value.replace("@", str(place.top))
+        assert trusted_environment(place.reading(NAME, value)) == f"{place.top}/into/new", "one place, one spelling"
+
+
+def test_a_place_in_another_environment_is_refused(place: Place) -> None:
+    (place.top / "base/theirs/lib").mkdir(parents=True)
+    (place.top / "base/theirs/pyvenv.cfg").touch()
+    for name in (LOCAL_NAME, NAME):
+        with pytest.raises(UntrustedPathError, match="inside another environment"):
+            trusted_environment(place.reading(name, "@/base/theirs/lib/mine"))
+        (place.project / name).unlink()
+    assert trusted_environment(place.reading(NAME, "@/base/theirs"))
+
+
+def test_a_local_file_that_came_with_the_repository_is_trusted_no_more_than_the_committed_one(
+    place: Place, git: Git
+) -> None:
+    reading = place.reading(LOCAL_NAME, "@/elsewhere/new")
+    git(place.project, "init", "--quiet")
+    assert trusted_environment(reading) == f"{place.top}/elsewhere/new"
+    git(place.project, "add", "--force", LOCAL_NAME)
+    with pytest.raises(UntrustedPathError, match="is not inside"):
+        trusted_environment(reading)
+
+
+def test_what_follows_a_quote_that_is_not_closed_is_never_shown(project: Path) -> None:
+    content = f'{KEY}="${{HOME}}/prime-uve/venvs/x_1\nDB_PASSWORD="hunter2\n'
+    reading = reading_of(give(project, content), dict(os.environ))
+    with pytest.raises(EnvFileError, match="is a quote not closed") as caught:
+        named_environment(reading)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_link_out_of_the_project_is_not_written_through(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "profile").write_text("export A=b\n")
+    (project / NAME).symlink_to("../profile")
+    with pytest.raises(EnvFileError, match="is a link out of the project"):
+        write(str(project / NAME), b"A=1\n")
+    assert (tmp_path / "profile").read_text() == "export A=b\n"
 
 
 @pytest.mark.parametrize("variable", ["PRIME_UVE_VENVS", "HOME"])
@@ -422,16 +464,16 @@ def test_nobody_else_can_read_a_private_file_while_it_is_written(project: Path, 
     assert done.stdout.splitlines() == ["os.chmod 0o600", "os.rename 0o600"], done.stderr
 
 
-def test_a_link_of_the_user_stays_and_its_target_is_written(project: Path, tmp_path: Path) -> None:
-    (tmp_path / "dotfiles").mkdir()
-    target = tmp_path / "dotfiles/env"
-    (project / NAME).symlink_to("../dotfiles/env")
+def test_a_link_in_the_project_stays_and_its_target_is_written(project: Path) -> None:
+    (project / "settings").mkdir()
+    target = project / "settings/env"
+    (project / NAME).symlink_to("settings/env")
 
     for content in (b"A=1\n", b"A=2\n"):
         write(str(project / NAME), content)
-        assert os.readlink(project / NAME) == "../dotfiles/env"
+        assert os.readlink(project / NAME) == "settings/env"
         assert target.read_bytes() == content
-    assert [path.name for path in (tmp_path / "dotfiles").iterdir()] == ["env"]
+    assert [path.name for path in (project / "settings").iterdir()] == ["env"]
 
 
 UNWRITABLE: dict[str, tuple[Callable[[Path], object], str]] = {

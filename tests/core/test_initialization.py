@@ -1,6 +1,7 @@
 """Plans for giving a checkout its environment, and what carrying them out can meet."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,18 @@ def test_the_local_file_is_kept_out_of_git_before_there_is_one(cache: Cache, rep
     carry_out(cache, plan(cache, str(repo)))
     (repo / ".env.uve.local").touch()
     assert git(repo, "status", "--porcelain") == "?? .env.uve\n"
+
+
+def test_a_checkout_whose_own_place_went_with_a_project_that_moved_gets_another(project: Path, tmp_path: Path) -> None:
+    cache = Cache()
+    carry_out(cache, plan(cache, str(project)))
+    own = cache.get_mapping(project)
+    moved = project.rename(tmp_path / "moved")
+    carry_out(cache, plan(cache, str(moved)))
+    shutil.copytree(moved, project)
+
+    registration = carry_out(cache, plan(cache, str(project)))
+
+    assert own is not None
+    assert registration.venv_path == f"{own['venv_path']}-2"
+    assert (project / ".env.uve.local").read_text() == f"UV_PROJECT_ENVIRONMENT={own['venv_path']}-2\n"

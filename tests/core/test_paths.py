@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -448,3 +449,14 @@ def test_shebang_lines_stay_within_what_the_kernel_reads(folder: Path, monkeypat
 
     assert len(get_project_name(folder)) == NAME_LENGTH
     assert len(line) == 127
+
+
+@pytest.mark.parametrize(
+    "text", ["/plain", "/with space", "/it's", "/x'$(touch pwned)", "/new\nline", "/\x1b[2J", "/\udcff\\"]
+)
+def test_a_quoted_path_is_one_word_to_a_shell_and_runs_nothing(text: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"printf %s {paths.quoted(text)}"], cwd=tmp_path, capture_output=True, check=True
+    )
+    assert os.fsdecode(done.stdout) == text
+    assert list(tmp_path.iterdir()) == []

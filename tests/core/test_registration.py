@@ -18,6 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from prime_uve.core import marker
 from prime_uve.core.cache import Cache, CacheError
 from prime_uve.core.registration import Outcome, Registration, decide, preview, register
 from prime_uve.core.validation import Presence
@@ -454,3 +455,20 @@ class Checkouts(RuleBasedStateMachine):
 
 TestNeverTwoOwners = Checkouts.TestCase
 TestNeverTwoOwners.settings = settings(max_examples=40, stateful_step_count=30)
+
+
+def test_a_lost_registry_does_not_make_the_environment_of_a_living_checkout_free(home: Path, tmp_path: Path) -> None:
+    venv = home / "prime-uve/venvs/theirs_1"
+    venv.mkdir(parents=True)
+    (venv / "pyvenv.cfg").touch()
+    for name in ("theirs", "mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".env.uve").write_text("UV_PROJECT_ENVIRONMENT=${HOME}/prime-uve/venvs/theirs_1\n")
+    cache = Cache()
+    register(cache, tmp_path / "theirs", str(venv))
+    cache.path.unlink()
+
+    assert register(cache, tmp_path / "mine", str(venv)).outcome is Outcome.SHARED
+    assert marker.owner(str(venv)) == str(tmp_path / "theirs")
+    (tmp_path / "theirs/.env.uve").unlink()
+    assert register(cache, tmp_path / "mine", str(venv)).outcome is Outcome.ADDED, "a marker alone is no claim"

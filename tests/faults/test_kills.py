@@ -25,7 +25,7 @@ def test_a_kill_at_each_line_loses_nothing(subject: Subject, scene: Setting, cas
     set_up = scene(case)
     lines = subject.act(set_up, "line", filelock=budget.IS_LONG).counted
     effects = set()
-    for nth in budget.sample(f"kill {case.act}", range(1, lines + 1), 30):
+    for nth in [*budget.sample(f"kill {case.act}", range(1, lines), 25), lines]:
         set_up.reset()
         answer = subject.act(set_up, "line", what="kill", nth=nth, filelock=budget.IS_LONG)
         assert answer.outcome == "killed", (nth, answer)
@@ -67,7 +67,7 @@ def test_a_kill_at_each_system_call_loses_nothing(subject: Subject, strace: Stra
 def test_an_interrupt_at_each_line_loses_nothing(subject: Subject, scene: Setting, case: Case) -> None:
     set_up = scene(case)
     lines = subject.act(set_up, "line", filelock=budget.IS_LONG).counted
-    for nth in budget.sample(f"interrupt {case.act}", range(1, lines + 1), 30):
+    for nth in budget.sample(f"interrupt {case.act}", range(1, lines + 1), 25):
         set_up.reset()
         answer = subject.act(set_up, "line", what="interrupt", nth=nth, filelock=budget.IS_LONG)
         # In a finalizer of filelock's, Python goes on after an interrupt; by then all is done.

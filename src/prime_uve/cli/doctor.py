@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from prime_uve.cli.options import absolute, json_option, open_registry
+from prime_uve.cli.options import existing, json_option, open_registry
 from prime_uve.cli.output import emit_json, progress, say, warn
 from prime_uve.core.cache import Cache
 from prime_uve.core.diagnosis import Finding, Level, diagnose
@@ -31,7 +31,7 @@ def command(roots: Sequence[str], *, rebuild: bool, yes: bool, as_json: bool) ->
     """
     cache = open_registry()
     if rebuild:
-        return _rebuild(cache, [absolute(root) for root in roots], is_sure=yes, as_json=as_json)
+        return _rebuild(cache, [existing(root) for root in roots], is_sure=yes, as_json=as_json)
     if roots:
         raise RefusalError("ROOTS are walked only to build the registry anew: prime-uve doctor --rebuild ROOT…")
     findings = diagnose(cache, working_directory())

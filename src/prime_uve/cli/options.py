@@ -6,14 +6,16 @@ import click
 
 from prime_uve.core.cache import Cache
 from prime_uve.core.env_file import KEY, NAME, Reading, load, reading_environ, trusted_environment
-from prime_uve.core.paths import working_directory
+from prime_uve.core.paths import quoted, working_directory
 from prime_uve.core.project import find_env_root
 from prime_uve.errors import ProjectError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+# Whether it can be read is for those to say who read it.
+PATH = click.Path(readable=False)
 # What is unregistered may be gone; anything else has to be there.
-any_path_argument = click.argument("path", default=".", type=click.Path(), callback=lambda _c, _p, it: absolute(it))
-path_argument = click.argument("path", default=".", type=click.Path(), callback=lambda _c, _p, it: existing(it))
+any_path_argument = click.argument("path", default=".", type=PATH, callback=lambda _c, _p, it: absolute(it))
+path_argument = click.argument("path", default=".", type=PATH, callback=lambda _c, _p, it: existing(it))
 
 
 def absolute(path: str) -> str:
@@ -21,7 +23,10 @@ def absolute(path: str) -> str:
 
     Raises:
         PrimeUveError: that is gone.
+        click.BadParameter: `path` is empty.
     """
+    if not path:
+        raise click.BadParameter("an empty path is no project")
     return os.path.join(working_directory(), path).removesuffix(f"{os.sep}.")
 
 
@@ -54,7 +59,7 @@ def require_environment(path: str) -> tuple[str, str]:
     reading: Reading | None = load(root, reading_environ()) if root is not None else None
     environment = trusted_environment(reading) if reading is not None else None
     if root is None:
-        raise ProjectError(f"there is no {NAME} in {path!r} or above it; write one: prime-uve init {path!r}")
+        raise ProjectError(f"there is no {NAME} in {path!r} or above it; write one: prime-uve init {quoted(path)}")
     if environment is None:
-        raise ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init {root!r}")
+        raise ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init {quoted(root)}")
     return root, environment

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from prime_uve.core import marker
-from prime_uve.core.paths import expand, portable, registry_path
+from prime_uve.core.paths import expand, portable, quoted, registry_path
 from prime_uve.core.store import Store
 from prime_uve.core.validation import ValidationResult, judge, observe, witness
 from prime_uve.errors import CacheError
@@ -108,7 +108,7 @@ class Cache:
         project = _found(rows, _keys(project_path))
         if project not in rows:
             return ValidationResult(
-                "error", [f"{project!r} is not registered; register it: prime-uve init {project!r}"]
+                "error", [f"{project!r} is not registered; register it: prime-uve init {quoted(project)}"]
             )
         return self._validate({project: rows[project]})[project]
 
@@ -207,7 +207,7 @@ def project_key(project_path: Path) -> str:
 
     Raises:
         ValueError: the path is relative or holds a NUL.
-        CacheError: the path cannot be resolved: a loop of links, a name too long.
+        CacheError: the path cannot be resolved: a loop of links, a link that cannot be read, a name too long.
     """
     path = os.fspath(project_path)
     if not os.path.isabs(path):
@@ -218,9 +218,12 @@ def project_key(project_path: Path) -> str:
         return os.path.realpath(path, strict=True)
     except OSError as error:
         if error.errno in (ELOOP, ENAMETOOLONG):
-            raise CacheError(f"cannot resolve {path!r}: {error.strerror}; see ls -ld {path!r}") from error
-    # What is gone or out of reach has its key all the same.
-    return os.path.realpath(path)
+            raise CacheError(f"cannot resolve {path!r}: {error.strerror}; see ls -ld {quoted(path)}") from error
+    try:
+        # What is gone or out of reach has its key all the same.
+        return os.path.realpath(path)
+    except OSError as error:  # a link is there, but cannot be read
+        raise CacheError(f"cannot resolve {path!r}: {error.strerror}; see ls -ld {quoted(path)}") from error
 
 
 def _keys(project_path: Path) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from prime_uve.core.env_file import (
 )
 from prime_uve.core.env_syntax import is_plain, with_value
 from prime_uve.core.lookup import is_registered
-from prime_uve.core.paths import BASES_VARIABLE, DEFAULT_BASE, bases, expand, is_inside, portable
+from prime_uve.core.paths import BASES_VARIABLE, DEFAULT_BASE, bases, expand, is_inside, portable, quoted
 from prime_uve.errors import CacheError, EnvFileError, PrimeUveError
 
 TYPE_CHECKING = False
@@ -86,14 +86,16 @@ def check_work_tree(root: str, *, static: bool = False) -> Verdict:
 def _check_entry(checkout: str, entry: "Entry", verdict: Verdict, *, static: bool) -> None:
     path = os.path.join(checkout, entry.path)
     if os.path.basename(entry.path) == LOCAL_NAME:
-        verdict.problems.append(f"{path!r} is for this machine alone; take it out: git rm --cached {path!r}")
+        verdict.problems.append(f"{path!r} is for this machine alone; take it out: git rm --cached {quoted(path)}")
     elif not entry.mode.startswith("100"):
         verdict.problems.append(
             f"{path!r} is no file, but a link or a module, in the index; put a file in its place: "
-            f"rm {path!r} && prime-uve init {os.path.dirname(path)!r}"
+            f"rm {quoted(path)} && prime-uve init {quoted(os.path.dirname(path))}"
         )
     else:
-        _check_file(checkout, path, git.blob(checkout, entry), verdict, static=static)
+        content = git.blob(checkout, entry)
+        if content or not git.is_only_intended(checkout, entry):
+            _check_file(checkout, path, content, verdict, static=static)
 
 
 def _check_file(checkout: str | None, path: str, content: bytes, verdict: Verdict, *, static: bool) -> None:
@@ -123,13 +125,15 @@ def check_content(root: str, content: bytes) -> str:
         elsewhere = Reading(root, shared=content, local=None, environ=dict.fromkeys(other_variables, "?") | ELSEWHERE)
     except EnvFileError as error:
         return str(error)
-    anew = f"prime-uve init --force {root!r}"
+    anew = f"prime-uve init --force {quoted(root)}"
     if value is None:
-        return f"{reading.source!r} does not set {KEY}; add it: prime-uve init {root!r}"
+        return f"{reading.source!r} does not set {KEY}; add it: prime-uve init {quoted(root)}"
     variable = next((name for name, place in ANYWHERE.items() if value.startswith(place + "/")), None)
     if variable is None:
         remedy = (
-            f"write it with ${{HOME}}: prime-uve check --fix {root!r}" if _fixed(value) else f"write a good one: {anew}"
+            f"write it with ${{HOME}}: prime-uve check --fix {quoted(root)}"
+            if _fixed(value)
+            else f"write a good one: {anew}"
         )
         return f"{reading.source!r} is not portable: {value!r} is a path of one machine; {remedy}"
     if elsewhere.environment != value.replace(ANYWHERE[variable], ELSEWHERE[variable], 1):
@@ -170,13 +174,15 @@ def fix_index(checkout: str) -> list[str]:
     for entry in git.index_entries(checkout, f"**/{NAME}"):
         path = os.path.join(checkout, entry.path)
         root = os.path.dirname(path)
+        if not entry.mode.startswith("100"):
+            continue
         try:
             if _fixed_content(root, git.blob(checkout, entry)) is None:
                 continue
             if git.is_staged(checkout, entry.path):
-                done += [f"{fixed}; stage it: git add {path!r}" for fixed in fix_work_tree(root)]
+                done += [f"{fixed}; stage it: git add {quoted(path)}" for fixed in fix_work_tree(root)]
             else:
-                done.append(f"{path!r} is not what is staged, and was not fixed; stage it: git add {path!r}")
+                done.append(f"{path!r} is not what is staged, and was not fixed; stage it: git add {quoted(path)}")
         except EnvFileError as error:
             done.append(f"not fixed: {error}")
     return done

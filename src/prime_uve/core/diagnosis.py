@@ -14,12 +14,13 @@ import psutil
 
 from prime_uve.core import git
 from prime_uve.core.cache import Cache
-from prime_uve.core.paths import BASES_VARIABLE, REGISTRY_VARIABLE, bases
+from prime_uve.core.paths import BASES_VARIABLE, REGISTRY_VARIABLE, bases, quoted, read_regular
 from prime_uve.core.uv import find_uv
 from prime_uve.errors import PrimeUveError
 
 PROBE_SECONDS = 10.0
 LOCK_SECONDS = 1.0
+LARGEST_TEXT = 1 << 20  # bytes
 OLDEST_UV = (0, 4, 4)  # the first that knows UV_PROJECT_ENVIRONMENT
 NETWORK_FILE_SYSTEMS = frozenset(
     (
@@ -91,7 +92,7 @@ def _damage(cache: Cache) -> Iterator[Finding]:
             "damage",
             f"the registry was damaged; its bytes are kept as {str(copy)!r}",
             f"compare it with: prime-uve list; add what is missing: prime-uve doctor --rebuild; "
-            f"then remove the copy: rm {str(copy)!r}",
+            f"then remove the copy: rm {quoted(str(copy))}",
         )
 
 
@@ -121,14 +122,14 @@ def _permissions(cache: Cache) -> Iterator[Finding]:
                 Level.PROBLEM,
                 "permissions",
                 f"{str(path)!r} belongs to another user (uid {facts.st_uid})",
-                f"take it over: sudo chown {os.geteuid()} {str(path)!r}",
+                f"take it over: sudo chown {os.geteuid()} {quoted(str(path))}",
             )
         elif mode & ~wanted & 0o077:
             yield Finding(
                 Level.PROBLEM,
                 "permissions",
                 f"{str(path)!r} is open to others (mode {mode:o})",
-                f"close it: chmod {wanted:o} {str(path)!r}",
+                f"close it: chmod {wanted:o} {quoted(str(path))}",
             )
 
 
@@ -257,7 +258,7 @@ def _hooks(folder: str) -> Iterator[Finding]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")
+        return read_regular(str(path), LARGEST_TEXT).decode(errors="replace")
     except OSError:
         return ""
 

@@ -7,7 +7,8 @@ import os
 import stat
 
 from prime_uve.core.env_syntax import parse
-from prime_uve.core.paths import BASES_VARIABLE, bases, home, is_inside, open_at_once
+from prime_uve.core.marker import is_environment
+from prime_uve.core.paths import BASES_VARIABLE, bases, home, is_inside, open_at_once, quoted
 from prime_uve.errors import EnvFileError, UntrustedPathError
 
 TYPE_CHECKING = False
@@ -90,7 +91,7 @@ def read(path: str) -> bytes | None:
             if facts.st_size > MAX_SIZE:
                 raise EnvFileError(
                     f"{path!r} is larger than 1 MiB: no env file; move it away and write a new one: "
-                    f"prime-uve init {os.path.dirname(path)!r}"
+                    f"prime-uve init {quoted(os.path.dirname(path))}"
                 )
             return stream.read()
     except IsADirectoryError:
@@ -98,14 +99,16 @@ def read(path: str) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.islink(path):
             return None
-        raise EnvFileError(f"{path!r} is a link that leads nowhere; mend or remove it: ls -l {path!r}") from None
+        raise EnvFileError(f"{path!r} is a link that leads nowhere; mend or remove it: ls -l {quoted(path)}") from None
     except OSError as error:
-        raise EnvFileError(f"cannot read {path!r}: {error.strerror}; see its permissions: ls -l {path!r}") from error
+        raise EnvFileError(
+            f"cannot read {path!r}: {error.strerror}; see its permissions: ls -l {quoted(path)}"
+        ) from error
 
 
 def _no_file(path: str) -> EnvFileError:
     root = os.path.dirname(path)
-    return EnvFileError(f"{path!r} is not a file; move it away and write one: prime-uve init {root!r}")
+    return EnvFileError(f"{path!r} is not a file; move it away and write one: prime-uve init {quoted(root)}")
 
 
 def write(path: str, content: bytes) -> None:
@@ -115,6 +118,10 @@ def write(path: str, content: bytes) -> None:
         EnvFileError: it cannot be written; what was there is there.
     """
     target = os.path.realpath(path)
+    if os.path.islink(path) and not is_inside(target, os.path.dirname(path)):
+        raise EnvFileError(
+            f"{path!r} is a link out of the project and is not written through; remove it: rm {quoted(path)}"
+        )
     beside = f"{target}.{os.urandom(8).hex()}.tmp"
     try:
         mode = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else None
@@ -131,7 +138,9 @@ def write(path: str, content: bytes) -> None:
             if os.path.lexists(beside):
                 os.unlink(beside)
     except OSError as error:
-        raise EnvFileError(f"cannot write {path!r}: {error.strerror}; see ls -ld {os.path.dirname(path)!r}") from error
+        raise EnvFileError(
+            f"cannot write {path!r}: {error.strerror}; see ls -ld {quoted(os.path.dirname(path))}"
+        ) from error
 
 
 def _parse(root: str, name: str, content: bytes, environ: "Mapping[str, str]") -> dict[str, str]:
@@ -140,7 +149,7 @@ def _parse(root: str, name: str, content: bytes, environ: "Mapping[str, str]") -
     except EnvFileError as error:
         path = os.path.join(root, name)
         raise EnvFileError(
-            f"{path!r}, {error}; correct that line, or write a new file: prime-uve init --force {root!r}",
+            f"{path!r}, {error}; correct that line, or write a new file: prime-uve init --force {quoted(root)}",
             line=error.line,
             key=error.key,
         ) from None
@@ -150,11 +159,20 @@ def named_environment(reading: Reading) -> str | None:
     """Return the environment that the files name, absolute; ``None`` where they name none.
 
     Raises:
-        EnvFileError: the value is empty, relative, or holds ``..``: uv would put that somewhere into the project.
+        EnvFileError: the value is empty, relative, or holds ``..``: uv would put that somewhere into the project; or it
+            holds control characters, and is not shown.
     """
     value = reading.environment
     if value is None:
         return None
+    # What the home is called is the user's own; of anything else it shows a quote that is not closed, and what follows
+    # may be a secret.
+    if not value.removeprefix(os.environ.get("HOME", "")).isprintable():
+        raise EnvFileError(
+            f"{reading.source!r}: {KEY} holds a line break or another character that cannot be shown; is a quote not "
+            f"closed? write a good one: prime-uve init --force {quoted(reading.root)}",
+            key=KEY,
+        )
     fault = "is empty" if not value else "is not absolute" if not os.path.isabs(value) else ""
     if value.startswith(("~", "$")):
         fault += " (~ and what stands in single quotes are not replaced)"
@@ -162,10 +180,34 @@ def named_environment(reading: Reading) -> str | None:
         fault = "goes through '..'"
     if fault:
         raise EnvFileError(
-            f"{reading.source!r}: {KEY} {fault}: {value!r}; write a good one: prime-uve init --force {reading.root!r}",
+            f"{reading.source!r}: {KEY} {fault}: {value!r}; "
+            f"write a good one: prime-uve init --force {quoted(reading.root)}",
             key=KEY,
         )
     return value
+
+
+def _in_base(reading: Reading, value: str, base: str) -> str:
+    """Return the place in `base` that `value` means, in one spelling, so that one place has one owner."""
+    inner = os.path.relpath(os.path.realpath(value), os.path.realpath(base))
+    folder = os.path.dirname(inner)
+    while folder:
+        if is_environment(os.path.join(base, folder)):
+            raise UntrustedPathError(
+                f"{reading.source!r} names {value!r}, which lies inside another environment; "
+                f"write a good one: prime-uve init --force {quoted(reading.root)}",
+                key=KEY,
+            )
+        folder = os.path.dirname(folder)
+    return os.path.join(base, inner)
+
+
+def _is_own(reading: Reading) -> bool:
+    """Whether the local file is the user's: it did not come with the repository."""
+    from prime_uve.core import git
+
+    checkout = git.find_checkout(reading.root)
+    return checkout is None or not git.is_tracked(checkout, os.path.relpath(reading.source, checkout))
 
 
 def granted(reading: Reading) -> dict[str, str]:
@@ -181,8 +223,9 @@ def granted(reading: Reading) -> dict[str, str]:
 def trusted_environment(reading: Reading) -> str | None:
     """Return the environment that the files name, if they may name it; ``None`` where they name none.
 
-    A committed file may name what lies strictly inside a base; ``.env.uve.local`` is the user's own and may name any
-    place outside the project.
+    A committed file may name what lies strictly inside a base, and in no other environment; ``.env.uve.local`` is the
+    user's own, unless it is committed, too, and may name any place outside the project that holds no base. A place in
+    a base is returned as the base and what follows, links resolved.
 
     Raises:
         UntrustedPathError: it may not.
@@ -195,15 +238,24 @@ def trusted_environment(reading: Reading) -> str | None:
     if is_inside(value, root) or is_inside(root, value) or os.path.realpath(value) == root:
         raise UntrustedPathError(
             f"{reading.source!r} names an environment inside its own project, or around it: {value!r}; "
-            f"write a good one: prime-uve init --force {reading.root!r}",
+            f"write a good one: prime-uve init --force {quoted(reading.root)}",
             key=KEY,
         )
     folders = bases()
-    if not reading.is_local and not any(is_inside(value, base) for base in folders):
+    base = next((base for base in folders if is_inside(value, base)), None)
+    if base is not None:
+        return _in_base(reading, value, base)
+    if not (reading.is_local and _is_own(reading)):
         raise UntrustedPathError(
             f"{reading.source!r} names {value!r}, which is not inside {' or '.join(map(repr, folders))}; to allow it "
-            f"on this machine, in {LOCAL_NAME}: prime-uve init --force --venv-dir {value!r} {reading.root!r}, "
-            f"or add its folder to {BASES_VARIABLE}",
+            f"on this machine, in {LOCAL_NAME}: prime-uve init --force --venv-dir {quoted(value)} "
+            f"{quoted(reading.root)}, or add its folder to {BASES_VARIABLE}",
+            key=KEY,
+        )
+    if any(is_inside(inner, value) or os.path.realpath(inner) == os.path.realpath(value) for inner in folders):
+        raise UntrustedPathError(
+            f"{reading.source!r} names {value!r}, which holds other environments; "
+            f"write a good one: prime-uve init --force {quoted(reading.root)}",
             key=KEY,
         )
     return value

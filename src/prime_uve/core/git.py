@@ -7,10 +7,11 @@ much as Git itself.
 import os
 import sys
 
-from prime_uve.core.paths import open_at_once
+from prime_uve.core.paths import quoted, read_regular
 from prime_uve.errors import ProjectError
 
 READ_SIZE = 1 << 16  # bytes
+LARGEST = 1 << 20  # bytes; of an env file, or of an exclude file
 SHA1_DIGITS = 40
 
 
@@ -28,17 +29,24 @@ class Entry:
 def find_checkout(start: str) -> str | None:
     """Return the top folder of the Git checkout that `start` lies in, links resolved; ``None`` outside of one.
 
-    Where no folder upwards has a ``.git``, it is ``GIT_WORK_TREE`` (from `start`), if that is set: some keep the
-    repository of their settings so.
+    Where no folder upwards has a ``.git``, it is ``GIT_WORK_TREE`` (from `start`), if that is set, or what Git says of
+    the ``GIT_DIR`` that it gives a hook: some keep the repository of their settings so.
     """
     folder = os.path.realpath(start)
     while not os.path.lexists(os.path.join(folder, ".git")):
         parent = os.path.dirname(folder)
         if parent == folder:
             work_tree = os.environ.get("GIT_WORK_TREE")
-            return os.path.realpath(os.path.join(start, work_tree)) if work_tree else None
+            if work_tree:
+                return os.path.realpath(os.path.join(start, work_tree))
+            return _told_checkout(start) if "GIT_DIR" in os.environ else None
         folder = parent
     return folder
+
+
+def _told_checkout(start: str) -> str | None:
+    code, output = _run(_command(start, "rev-parse", "--show-toplevel"), quiet=True)
+    return os.fsdecode(output).removesuffix("\n") if code == 0 else None
 
 
 def git(folder: str, *args: str) -> bytes:
@@ -50,7 +58,7 @@ def git(folder: str, *args: str) -> bytes:
     code, output = _run(_command(folder, *args))
     if code != 0:
         raise ProjectError(
-            f"git {args[0]} failed in {folder!r} (exit code {code}); see what it says: git -C {folder!r} status"
+            f"git {args[0]} failed in {folder!r} (exit code {code}); see what it says: git -C {quoted(folder)} status"
         )
     return output
 
@@ -78,8 +86,7 @@ def blob(checkout: str, entry: Entry) -> bytes:
         ProjectError: Git is not there, or failed.
     """
     try:
-        with open(os.path.join(checkout, entry.path), "rb", buffering=0, opener=open_at_once) as stream:
-            content = stream.read() or b""
+        content = read_regular(os.path.join(checkout, entry.path), LARGEST)
     except OSError:
         content = b""
     return content if _oid(content, len(entry.oid)) == entry.oid else git(checkout, "cat-file", "blob", entry.oid)
@@ -93,6 +100,26 @@ def committed_blob(checkout: str, path: str, revision: str = "HEAD") -> bytes | 
     """
     code, output = _run(_command(checkout, "cat-file", "blob", f"{revision}:{path}"), quiet=True)
     return output if code == 0 else None
+
+
+def is_tracked(checkout: str, path: str) -> bool:
+    """Tell whether the index holds `path`.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    return _run(_command(checkout, "ls-files", "--error-unmatch", "--", f":(top,literal){path}"), quiet=True)[0] == 0
+
+
+def is_only_intended(checkout: str, entry: Entry) -> bool:
+    """Tell whether a file without content in the index stands there by ``git add --intent-to-add`` alone.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    path = f":(top,literal){entry.path}"
+    is_staged = _run(_command(checkout, "diff", "--cached", "--quiet", "--", path), quiet=True)[0] != 0
+    return not is_staged and committed_blob(checkout, entry.path) is None
 
 
 def is_unchanged(checkout: str, path: str, *, since: str) -> bool:
@@ -147,8 +174,7 @@ def exclude(checkout: str, pattern: str) -> bool:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         content = b""
         if os.path.lexists(path):
-            with open(path, "rb", buffering=0, opener=open_at_once) as stream:
-                content = stream.read() or b""
+            content = read_regular(path, LARGEST)
         if pattern.encode() in content.splitlines():
             return False
         with open(path, "ab") as stream:
@@ -166,8 +192,9 @@ def _oid(content: bytes, digits: int) -> str:
 
 
 def _command(folder: str, *args: str) -> list[str]:
-    # `git --literal-pathspecs commit`, which is how Magit commits, would have our patterns taken for names.
-    return ["git", "-C", folder, "--no-literal-pathspecs", *args]
+    # `git --literal-pathspecs commit`, which is how Magit commits, would have our patterns taken for names. The program
+    # of core.fsmonitor comes with a checkout that somebody packed, and is not to be run by a look at the index.
+    return ["git", "-C", folder, "--no-literal-pathspecs", "-c", "core.fsmonitor=false", *args]
 
 
 def _run(argv: list[str], *, quiet: bool = False) -> tuple[int, bytes]:

@@ -9,11 +9,21 @@ from prime_uve.core.cache import Cache
 from prime_uve.core.commit import check_content
 from prime_uve.core.env_file import KEY, LOCAL_NAME, NAME, Reading, read, reading_environ, trusted_environment, write
 from prime_uve.core.env_syntax import with_value
-from prime_uve.core.paths import DEFAULT_BASE, bases, expand, generate_venv_path, is_inside, portable, shared_form
+from prime_uve.core.paths import (
+    DEFAULT_BASE,
+    bases,
+    expand,
+    generate_venv_path,
+    is_inside,
+    portable,
+    quoted,
+    shared_form,
+)
 from prime_uve.core.registration import Outcome, Registration, preview, register
 from prime_uve.errors import EnvFileError, MismatchError, RefusalError, UntrustedPathError
 
 REJECTED = ".rejected"
+ATTEMPTS = 3
 
 
 @dataclass
@@ -109,8 +119,13 @@ def _plan_own(made: Plan, cache: Cache, why: str) -> None:
     """Give the checkout an environment of its own beside the committed file."""
     made.notes.append(f"{why}: this checkout gets its own environment, in {LOCAL_NAME}, which is not committed")
     own = shared_form(expand(generate_venv_path(Path(made.root))))
-    _plan_file(made, LOCAL_NAME, own, keep=False, force=True)
-    _settle(made, cache, accept=True)
+    # Somebody who has moved away may have taken the place along that this path gives.
+    for name in (own, *(f"{own}-{number}" for number in range(2, 10))):
+        made.writes.pop(os.path.join(made.root, LOCAL_NAME), None)
+        _plan_file(made, LOCAL_NAME, name, keep=False, force=True)
+        _settle(made, cache, accept=True)
+        if made.registration is not None and made.registration.outcome is not Outcome.SHARED:
+            return
 
 
 def _settle(made: Plan, cache: Cache, *, accept: bool) -> None:
@@ -138,7 +153,7 @@ def _plan_file(made: Plan, name: str, value: str, *, keep: bool, force: bool) ->
             return
         if named is not None and not force:
             raise RefusalError(
-                f"{path!r} names {named!r}; replace it: prime-uve init --force --venv-dir {expand(value)!r}"
+                f"{path!r} names {named!r}; replace it: prime-uve init --force --venv-dir {quoted(expand(value))}"
             )
         made.replaced += [named] if named is not None else []
     try:
@@ -175,6 +190,7 @@ def carry_out(cache: Cache, made: Plan) -> Registration:
     Raises:
         EnvFileError: a file cannot be written.
         CacheError: the registry cannot be written; the files are.
+        MismatchError: others take each environment that is planned.
     """
     checkout = git.find_checkout(made.root)
     if checkout is not None:
@@ -186,6 +202,21 @@ def carry_out(cache: Cache, made: Plan) -> Registration:
             os.rename(path, aside)
         except OSError as error:
             raise EnvFileError(f"cannot rename {path!r}: {error.strerror}; move it away yourself") from error
+    for _ in range(ATTEMPTS):
+        _write(made)
+        registration = register(cache, Path(made.root), made.environment, accept=True)
+        if registration.outcome is not Outcome.SHARED:
+            return registration
+        # Another checkout was registered with the environment since the plan was made.
+        _plan_own(made, cache, f"{registration.venv_path!r} belongs to {registration.other!r}")
+    raise MismatchError(registration.message)
+
+
+def _write(made: Plan) -> None:
     for path, content in made.writes.items():
-        write(path, content)
-    return register(cache, Path(made.root), made.environment, accept=True)
+        try:
+            write(path, content)
+        except EnvFileError:
+            if path in made.set_aside:
+                os.rename(made.set_aside[path], path)
+            raise

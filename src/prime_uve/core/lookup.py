@@ -3,7 +3,9 @@
 Hot: imports only what a bare interpreter has already loaded.
 """
 
-from prime_uve.core.paths import open_at_once, registry_path
+from prime_uve.core.paths import read_regular, registry_path
+
+LARGEST = 128 << 20  # bytes, as in `prime_uve.core.whole_file`
 
 
 def is_registered(project: str, venv_path: str) -> bool:
@@ -31,7 +33,6 @@ def _is_plain(text: str) -> bool:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb", buffering=0, opener=open_at_once) as stream:
-            return stream.read() or b""
+        return read_regular(path, LARGEST)
     except OSError:
         return b""

@@ -5,7 +5,7 @@ Hot: imports only what a bare interpreter has already loaded, unless a marker is
 
 import os
 
-from prime_uve.core.paths import open_at_once
+from prime_uve.core.paths import read_regular
 
 NAME = ".prime-uve.json"
 VERSION = "1.0"
@@ -61,12 +61,18 @@ def owner(environment: str) -> str | None:
     import json
 
     try:
-        with open(os.path.join(environment, NAME), "rb", opener=open_at_once) as stream:
-            document = json.loads(stream.read(MAX_SIZE))
+        document = json.loads(read_regular(os.path.join(environment, NAME), MAX_SIZE))
     except (OSError, ValueError, RecursionError):
         return None
     project = document.get("project") if isinstance(document, dict) else None
-    return project if isinstance(project, str) and os.path.isabs(project) else None
+    return project if isinstance(project, str) and _is_path(project) else None
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return os.path.isabs(text) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def is_environment(folder: str) -> bool:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 MANIFEST = "pyproject.toml"
+MANIFEST_SIZE = 1 << 20  # bytes
+MANIFEST_DOTS = 2000
+EINVAL, EFBIG = 22, 27  # errno is a module more to import
 BASES_VARIABLE = "PRIME_UVE_VENVS"
 REGISTRY_VARIABLE = "PRIME_UVE_CACHE"
 DEFAULT_BASE = "${HOME}/prime-uve/venvs"
@@ -175,8 +178,11 @@ def stated(folder: str, *keys: str) -> object:
     import tomllib
 
     try:
-        with open(os.path.join(folder, MANIFEST), "rb", opener=open_at_once) as stream:
-            found: Any = tomllib.load(stream) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else {}
+        content = read_regular(os.path.join(folder, MANIFEST), MANIFEST_SIZE)
+        # tomllib takes the square of the time for a name of many parts, which nobody means.
+        if max(line.count(b".") for line in content.split(b"\n")) > MANIFEST_DOTS:
+            return None
+        found: Any = tomllib.loads(content.decode())
         for key in keys:
             found = found[key]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
@@ -203,6 +209,37 @@ def shared_form(path: str) -> str:
     if form == path and base and os.pathsep not in base and path.startswith(base.rstrip(os.sep) + os.sep):
         return f"${{{BASES_VARIABLE}}}/" + path[len(base.rstrip(os.sep)) + 1 :].replace(os.sep, "/")
     return form
+
+
+def read_regular(path: str, limit: int) -> bytes:
+    """Return what a regular file of at most `limit` bytes holds, without waiting for what is none.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger.
+    """
+    with open(path, "rb", opener=open_at_once) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(EINVAL, "it is not a regular file", path)
+        content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(EFBIG, f"it is larger than {limit} bytes", path)
+    return content
+
+
+def quoted(text: str) -> str:
+    """Return `text` as one word of a shell's command line, which can be pasted and runs nothing."""
+    if text.isprintable():
+        return "'" + text.replace("'", "'\\''") + "'"
+    try:
+        content = os.fsencode(text)
+    except UnicodeEncodeError:  # no path of this machine
+        content = text.encode("utf-8", "surrogatepass")
+    return "$'" + "".join(map(_escaped, content)) + "'"
+
+
+def _escaped(byte: int) -> str:
+    character = chr(byte)
+    return character if character.isascii() and character.isprintable() and character not in "\\'" else f"\\{byte:03o}"
 
 
 def open_at_once(path: str, flags: int) -> int:

@@ -6,7 +6,7 @@ Hot: imports only what a bare interpreter has already loaded.
 import os
 
 from prime_uve.core.env_file import NAME
-from prime_uve.core.paths import MANIFEST, stated
+from prime_uve.core.paths import MANIFEST, quoted, stated
 from prime_uve.errors import ProjectError
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ def _governing_root(project: str) -> str | None:
     if outer is not None:
         raise ProjectError(
             f"{root!r} is a project of its own without a {NAME}, inside {outer!r}, which has one; "
-            f"give it one: prime-uve init {root!r}, or make it a member of the workspace"
+            f"give it one: prime-uve init {quoted(root)}, or make it a member of the workspace"
         )
     return None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache
 from prime_uve.core.env_file import NAME, load, reading_environ, trusted_environment
-from prime_uve.core.paths import bases, expand, portable
+from prime_uve.core.paths import bases, expand, portable, quoted
 from prime_uve.core.registration import Outcome, Registration, preview, register
 from prime_uve.errors import PrimeUveError
 
@@ -77,7 +77,7 @@ def _settle_claims(found: Discovery) -> None:
                 del found.environments[project]
                 found.troubles.append(
                     f"{project!r} names {venv_path!r}, which belongs to {keeper!r}; "
-                    f"give it its own: prime-uve init {project!r}"
+                    f"give it its own: prime-uve init {quoted(project)}"
                 )
 
 
@@ -98,7 +98,7 @@ def _folders(folder: str, found: Discovery) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        found.troubles.append(f"cannot look into {folder!r}: {error.strerror}; see ls -ld {folder!r}")
+        found.troubles.append(f"cannot look into {folder!r}: {error.strerror}; see ls -ld {quoted(folder)}")
         return []
 
 

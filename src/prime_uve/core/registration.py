@@ -9,9 +9,10 @@ from typing import Any
 
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache, new_row, project_key, put
-from prime_uve.core.env_file import LOCAL_NAME
-from prime_uve.core.paths import expand, generate_hash, get_project_name, portable
+from prime_uve.core.env_file import LOCAL_NAME, load, named_environment, reading_environ
+from prime_uve.core.paths import expand, generate_hash, get_project_name, portable, quoted
 from prime_uve.core.validation import Presence, look_at_project, mismatch_sentence, same_place
+from prime_uve.errors import PrimeUveError
 
 
 class Outcome(StrEnum):
@@ -59,7 +60,7 @@ class Registration:
             case Outcome.SHARED:
                 return (
                     f"{self.venv_path!r} belongs to {other!r}, and {project!r} names it, too: each overwrites what the "
-                    f"other installs; give this checkout its own, in {LOCAL_NAME}: prime-uve init {project!r}"
+                    f"other installs; give this checkout its own, in {LOCAL_NAME}: prime-uve init {quoted(project)}"
                 )
             case Outcome.MISMATCH:
                 return mismatch_sentence(project, registered=expand(previous or ""), named=expand(self.venv_path))
@@ -93,8 +94,9 @@ def _attempt(cache: Cache, project: str, row: dict[str, Any], *, accept: bool) -
     """Register, unless somebody else claimed or gave up the environment in the meantime: then ``None``."""
     venv_path = row["venv_path"]
     # Other people's paths are looked at before the lock is taken: a share can hang.
-    claims = _claims(cache.list_all(), project, venv_path)
-    presences = _presences(claims, project)
+    rows = cache.list_all()
+    claims = _claims(rows, project, venv_path)
+    presences = {**_presences(claims, project), **_marked(rows, project, venv_path)}
 
     def change(rows: dict[str, Any]) -> Registration | None:
         present = {key: value for key, value in rows.items() if isinstance(value, dict)}
@@ -120,7 +122,7 @@ def preview(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = 
     """
     project, venv_path = project_key(project_path), portable(expand(venv_path))
     rows = cache.list_all()
-    presences = _presences(_claims(rows, project, venv_path), project)
+    presences = {**_presences(_claims(rows, project, venv_path), project), **_marked(rows, project, venv_path)}
     return decide(project, venv_path, rows.get(project), presences, accept=accept)
 
 
@@ -161,6 +163,20 @@ def _claims(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str)
         if other != project and isinstance(theirs, str) and _is_same(theirs, venv_path):
             claims[other] = mapping
     return claims
+
+
+def _marked(rows: Mapping[str, object], project: str, venv_path: str) -> dict[str, Presence]:
+    """Return the living checkout that the marker names and no row does: a lost registry frees no environment."""
+    owner = marker.owner(expand(venv_path))
+    if owner is None or owner == project or owner in rows:
+        return {}
+    try:
+        reading = load(owner, reading_environ())
+        named = named_environment(reading) if reading is not None else None
+    except PrimeUveError:
+        return {}
+    is_theirs = named is not None and same_place(named, expand(venv_path)) and not same_place(owner, project)
+    return {owner: Presence.HERE} if is_theirs else {}
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Literal
 from dotenv.parser import parse_stream
 
 from prime_uve.core import env_file
-from prime_uve.core.paths import expand, home
+from prime_uve.core.paths import expand, home, quoted
 from prime_uve.errors import EnvFileError
 
 Status = Literal["valid", "orphaned", "mismatch", "error"]
@@ -95,7 +95,7 @@ def observe(project: str, mapping: Mapping[str, object]) -> Observation:
     named, env_sight = _look_at_env_file(project, mapping) if folder.presence is Presence.HERE else (None, folder)
     if os.path.isabs(registered):
         return Observation(project, registered, named, folder, env_sight, _look(registered))
-    lost = f"the registry names no environment for {project!r}; register one: prime-uve init {project!r}"
+    lost = f"the registry names no environment for {project!r}; register one: prime-uve init {quoted(project)}"
     return Observation(project, "", named, folder, env_sight, Sight(Presence.UNKNOWN, lost))
 
 
@@ -112,9 +112,11 @@ def _facts(seen: Observation) -> list[tuple[Status, str]]:
     troubles = dict.fromkeys(sight.trouble for sight in (seen.folder, seen.env_file, seen.environment))
     facts: list[tuple[Status, str]] = [("error", trouble) for trouble in troubles if trouble]
     if seen.folder.presence is Presence.GONE:
-        facts.append(("orphaned", f"the project {project!r} is gone; forget it: prime-uve unregister {project!r}"))
+        facts.append(
+            ("orphaned", f"the project {project!r} is gone; forget it: prime-uve unregister {quoted(project)}")
+        )
     elif seen.env_file.presence is Presence.GONE:
-        facts.append(("orphaned", f"{project!r} has no {env_file.NAME}; write one: prime-uve init {project!r}"))
+        facts.append(("orphaned", f"{project!r} has no {env_file.NAME}; write one: prime-uve init {quoted(project)}"))
     elif seen.env_file.presence is Presence.HERE and seen.registered:
         if seen.named is None:
             facts.append(("mismatch", _silence_sentence(project, seen.registered)))
@@ -122,8 +124,8 @@ def _facts(seen: Observation) -> list[tuple[Status, str]]:
             facts.append(("mismatch", mismatch_sentence(project, registered=seen.registered, named=seen.named)))
     if seen.environment.presence is Presence.GONE:
         is_gone = seen.folder.presence is Presence.GONE
-        forget = f"nothing but the mapping is left: prime-uve unregister {project!r}"
-        remedy = forget if is_gone else f"make it: uve sync --project {project!r}"
+        forget = f"nothing but the mapping is left: prime-uve unregister {quoted(project)}"
+        remedy = forget if is_gone else f"make it: uve sync --project {quoted(project)}"
         facts.append(("orphaned", f"the environment {seen.registered!r} does not exist; {remedy}"))
     return facts
 
@@ -131,7 +133,7 @@ def _facts(seen: Observation) -> list[tuple[Status, str]]:
 def _silence_sentence(project: str, registered: str) -> str:
     return (
         f"the registry has {registered!r} for {project!r}, but its {env_file.NAME} names no environment; "
-        f"write one: prime-uve init {project!r}"
+        f"write one: prime-uve init {quoted(project)}"
     )
 
 
@@ -139,8 +141,8 @@ def mismatch_sentence(project: str, *, registered: str, named: str) -> str:
     """Say that registry and env file disagree, and what mends it."""
     return (
         f"the registry has {registered!r} for {project!r}, but its {env_file.NAME} names {named!r}; "
-        f"accept the file: prime-uve register --accept {project!r}, "
-        f"or restore it: git -C {project!r} checkout HEAD -- {env_file.NAME}"
+        f"accept the file: prime-uve register --accept {quoted(project)}, "
+        f"or restore it: git -C {quoted(project)} checkout HEAD -- {env_file.NAME}"
     )
 
 
@@ -189,7 +191,7 @@ def _witnessed(project: str, mapping: Mapping[str, object]) -> Sight:
         return Sight(
             Presence.UNKNOWN,
             f"{project!r} is out of reach: nothing is mounted at {mount!r}; mount it, or, if it is gone for good, "
-            f"forget it: prime-uve unregister {project!r}",
+            f"forget it: prime-uve unregister {quoted(project)}",
         )
     parent = os.path.dirname(project)
     try:
@@ -199,13 +201,13 @@ def _witnessed(project: str, mapping: Mapping[str, object]) -> Sight:
         return Sight(
             Presence.UNKNOWN,
             f"{project!r} is out of reach: {parent!r}: {reason}; connect what it lies on, or, if it is gone for good, "
-            f"forget it: prime-uve unregister {project!r}",
+            f"forget it: prime-uve unregister {quoted(project)}",
         )
     if type(parent_inode) is int and parent_inode != inode:
         return Sight(
             Presence.UNKNOWN,
             f"{project!r} is out of reach: {parent!r} is another folder than when it was registered; connect what it "
-            f"lies on, or, if it is gone for good, forget it: prime-uve unregister {project!r}",
+            f"lies on, or, if it is gone for good, forget it: prime-uve unregister {quoted(project)}",
         )
     return GONE
 
@@ -215,11 +217,11 @@ def _look(folder: str) -> Sight:
         return HERE if stat.S_ISDIR(os.stat(folder).st_mode) else GONE
     except (FileNotFoundError, NotADirectoryError):
         if os.path.islink(folder):  # what it leads to may be on a disk that is not there
-            return Sight(Presence.UNKNOWN, f"{folder!r} is a link that leads nowhere; see ls -ld {folder!r}")
+            return Sight(Presence.UNKNOWN, f"{folder!r} is a link that leads nowhere; see ls -ld {quoted(folder)}")
         return GONE
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        return Sight(Presence.UNKNOWN, f"{folder!r} cannot be looked at: {reason}; see ls -ld {folder!r}")
+        return Sight(Presence.UNKNOWN, f"{folder!r} cannot be looked at: {reason}; see ls -ld {quoted(folder)}")
 
 
 def _look_at_env_file(project: str, mapping: Mapping[str, object]) -> tuple[str | None, Sight]:
@@ -229,10 +231,12 @@ def _look_at_env_file(project: str, mapping: Mapping[str, object]) -> tuple[str 
         if reading is None:
             # An empty mount point looks like a project without an env file.
             return None, _witnessed(project, mapping)
+        named = env_file.named_environment(reading)  # it refuses what is not to be shown
         refuse_ambiguity(reading, environ)
-        return env_file.named_environment(reading), HERE
     except EnvFileError as error:
         return None, Sight(Presence.UNKNOWN, str(error))
+    else:
+        return named, HERE
 
 
 def refuse_ambiguity(reading: env_file.Reading, environ: Mapping[str, str]) -> None:
@@ -254,7 +258,7 @@ def refuse_ambiguity(reading: env_file.Reading, environ: Mapping[str, str]) -> N
     meant = REFERENCE.sub(lambda match: values.get(match[1] or match[2], ""), raw)
     if not same_place(meant, reading.environment):
         raise EnvFileError(
-            f"{reading.source!r} is ambiguous: uv takes {reading.environment!r} from it and python-dotenv {meant!r}; "
-            f"write one plain line: prime-uve init --force {reading.root!r}",
+            f"{reading.source!r} is ambiguous: uv takes {reading.environment!r} from it, and python-dotenv "
+            f"another place; write one plain line: prime-uve init --force {quoted(reading.root)}",
             key=env_file.KEY,
         )
