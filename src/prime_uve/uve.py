@@ -149,15 +149,7 @@ def prepare(args: "Sequence[str]", environ: "Mapping[str, str]") -> dict[str, st
             f"the environment {environment!r} does not exist yet; make it: uve sync --project {quoted(root)}"
         )
     result[KEY] = result["VIRTUAL_ENV"] = environment
-    try:
-        is_known = is_registered(root, portable(environment))
-    except PrimeUveError as error:
-        tell(f"uve: not registered: {error}")
-        return result
-    if not is_known:
-        _register(root, portable(environment))
-    elif not marker.touch(environment):
-        marker.mark(environment, root)
+    _note_use(root, environment)
     return result
 
 
@@ -187,10 +179,24 @@ def _no_environment(start: str, root: str | None) -> ProjectError:
     return ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init {quoted(root)}")
 
 
+def _note_use(root: str, environment: str) -> None:
+    """Note in the environment that it is used, and register the project; the registry's troubles never stop uv."""
+    try:
+        if not is_registered(root, portable(environment)):
+            _register(root, portable(environment))
+        elif not marker.touch(environment):
+            marker.mark(environment, root)
+    except PrimeUveError as error:
+        tell(f"uve: not registered: {error}")
+
+
 def _register(root: str, venv_path: str) -> None:
-    """Register the project; the registry's troubles are told and never stop uv.
+    """Register the project, and tell what came of it.
 
     A change of the file is taken over unless it is still to be committed: then it is for the commit check to ask.
+
+    Raises:
+        CacheError: the registry cannot be read or written.
     """
     from pathlib import Path
 
@@ -198,14 +204,9 @@ def _register(root: str, venv_path: str) -> None:
     from prime_uve.core.cache import Cache
     from prime_uve.core.registration import register
 
-    try:
-        accept = not git.is_edited(root, NAME)
-        registration = register(Cache(), Path(root), venv_path, accept=accept)
-    except PrimeUveError as error:
-        tell(f"uve: not registered: {error}")
-    else:
-        if registration.message:
-            tell(f"uve: {registration.message}")
+    registration = register(Cache(), Path(root), venv_path, accept=not git.is_edited(root, NAME))
+    if registration.message:
+        tell(f"uve: {registration.message}")
 
 
 def execute(uv: str, args: "Sequence[str]", environ: "dict[str, str]") -> int:

@@ -27,7 +27,7 @@ def absolute(path: str) -> str:
     """
     if not path:
         raise click.BadParameter("an empty path is no project")
-    return os.path.join(working_directory(), path).removesuffix(f"{os.sep}.")
+    return os.path.join(working_directory(), path).removesuffix(f"{os.sep}.") or os.sep
 
 
 def existing(path: str) -> str:
