@@ -221,9 +221,13 @@ def project_key(project_path: Path) -> str:
             raise CacheError(f"cannot resolve {path!r}: {error.strerror}; see ls -ld {quoted(path)}") from error
     try:
         # What is gone or out of reach has its key all the same.
-        return os.path.realpath(path)
+        project = os.path.realpath(path)
     except OSError as error:  # a link is there, but cannot be read
         raise CacheError(f"cannot resolve {path!r}: {error.strerror}; see ls -ld {quoted(path)}") from error
+    # Python 3.13 passes over such a link without a word.
+    if any(map(os.path.islink, (project, *map(os.fspath, Path(project).parents)))):
+        raise CacheError(f"cannot resolve {path!r}: a link cannot be read; see ls -ld {quoted(path)}")
+    return project
 
 
 def _keys(project_path: Path) -> tuple[str, str]:
