@@ -217,17 +217,17 @@ def project_key(project_path: Path) -> str:
         # Strictly: a link that cannot be read for a moment is not to become a second key of the same project.
         return os.path.realpath(path, strict=True)
     except OSError as error:
-        if error.errno in (ELOOP, ENAMETOOLONG):
-            raise CacheError(f"cannot resolve {path!r}: {error.strerror}; see ls -ld {quoted(path)}") from error
-    try:
-        # What is gone or out of reach has its key all the same.
-        project = os.path.realpath(path)
-    except OSError as error:  # a link is there, but cannot be read
-        raise CacheError(f"cannot resolve {path!r}: {error.strerror}; see ls -ld {quoted(path)}") from error
-    # Python 3.13 passes over such a link without a word.
-    if any(map(os.path.islink, (project, *map(os.fspath, Path(project).parents)))):
-        raise CacheError(f"cannot resolve {path!r}: a link cannot be read; see ls -ld {quoted(path)}")
-    return project
+        trouble = error
+    if trouble.errno not in (ELOOP, ENAMETOOLONG):
+        try:
+            # What is gone or out of reach has its key all the same, unless a link is there and cannot be read: older
+            # Pythons raise then, and 3.13 passes over it.
+            project = os.path.realpath(path)
+            if not any(map(os.path.islink, (project, *map(os.fspath, Path(project).parents)))):
+                return project
+        except OSError as error:
+            trouble = error
+    raise CacheError(f"cannot resolve {path!r}: {trouble.strerror}; see ls -ld {quoted(path)}") from trouble
 
 
 def _keys(project_path: Path) -> tuple[str, str]:
