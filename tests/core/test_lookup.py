@@ -18,7 +18,7 @@ from prime_uve.errors import CacheError
 from tests.commands import Run
 from tests.privileges import unprivileged
 
-PROJECT = "/work/demo"
+PROJECT = "/srv/demo"
 VENV = "${HOME}/prime-uve/venvs/demo_0a1b2c3d"
 
 
@@ -42,13 +42,13 @@ def row(venv_path: str) -> dict[str, str]:
 def test_what_the_registry_was_given_is_found(project: Path) -> None:
     cache = Cache()
     for number in range(3):
-        cache.add_mapping(Path(f"/work/other-{number}"), f"{VENV}{number}", "demo", "0a1b2c3d")
+        cache.add_mapping(Path(f"/srv/other-{number}"), f"{VENV}{number}", "demo", "0a1b2c3d")
     assert not is_registered(str(project), VENV)
 
     cache.add_mapping(project, VENV, "demo", "0a1b2c3d")
     assert is_registered(str(project), VENV)
-    assert is_registered("/work/other-0", f"{VENV}0")
-    assert is_registered("/work/other-2", f"{VENV}2")
+    assert is_registered("/srv/other-0", f"{VENV}0")
+    assert is_registered("/srv/other-2", f"{VENV}2")
 
     cache.add_mapping(project, f"{VENV}e", "demo", "0a1b2c3d")
     assert not is_registered(str(project), VENV)
@@ -84,7 +84,7 @@ NEARLY = {
 
 @pytest.mark.parametrize(("project_path", "venv_path"), NEARLY.values(), ids=NEARLY)
 def test_what_is_nearly_the_same_is_not_found(project_path: str, venv_path: str, registry: Path) -> None:
-    registry.write_bytes(render(document({PROJECT: row(VENV), "/work/other": row(f"{VENV}-other")})))
+    registry.write_bytes(render(document({PROJECT: row(VENV), "/srv/other": row(f"{VENV}-other")})))
 
     assert is_registered(PROJECT, VENV)
     assert not is_registered(project_path, venv_path)
@@ -128,17 +128,17 @@ def test_another_layout_is_left_to_json(indent: int | str | None, registry: Path
 @pytest.mark.usefixtures("registry")
 def test_a_path_that_json_escapes_is_left_to_json(odd: str) -> None:
     cache = Cache()
-    cache.edit(lambda rows: rows.update({f"/work/{odd}": row(VENV), PROJECT: row(f"/venvs/{odd}")}))
+    cache.edit(lambda rows: rows.update({f"/srv/{odd}": row(VENV), PROJECT: row(f"/venvs/{odd}")}))
 
-    assert not is_registered(f"/work/{odd}", VENV)
+    assert not is_registered(f"/srv/{odd}", VENV)
     assert not is_registered(PROJECT, f"/venvs/{odd}")
-    assert not is_registered(f"/work/{json.dumps(odd)[1:-1]}", VENV)
+    assert not is_registered(f"/srv/{json.dumps(odd)[1:-1]}", VENV)
 
 
 @pytest.mark.parametrize("odd", ["two words", "it's", "$HOME", "{a}", "a: b", "a,b", "%20", "</x>", "[*]"])
 def test_a_path_that_json_leaves_as_it_is_is_found(odd: str, registry: Path) -> None:
-    registry.write_bytes(render(document({f"/work/{odd}": row(f"/venvs/{odd}")})))
-    assert is_registered(f"/work/{odd}", f"/venvs/{odd}")
+    registry.write_bytes(render(document({f"/srv/{odd}": row(f"/venvs/{odd}")})))
+    assert is_registered(f"/srv/{odd}", f"/venvs/{odd}")
 
 
 def put_file_in_place_of_folder(path: Path) -> None:
