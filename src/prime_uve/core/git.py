@@ -63,6 +63,16 @@ def git(folder: str, *args: str) -> bytes:
     return output
 
 
+def ask(folder: str, *args: str) -> bytes | None:
+    """Run ``git`` in `folder` and return what it prints on stdout, ``None`` if it fails; it is quiet about why.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    code, output = _run(_command(folder, *args), quiet=True)
+    return output if code == 0 else None
+
+
 def index_entries(checkout: str, *patterns: str) -> list[Entry]:
     """Return the files of the index whose path matches one of the glob `patterns`; unmerged ones are left out.
 
