@@ -7,10 +7,7 @@ import os
 import sys
 
 from prime_uve.core import git
-from prime_uve.core.commit import check_index, fix_index
-from prime_uve.core.env_file import NAME, load, reading_environ, trusted_environment
-from prime_uve.core.lookup import is_registered
-from prime_uve.core.paths import portable, working_directory
+from prime_uve.core.paths import ENV_NAME, portable, working_directory
 from prime_uve.errors import INTERRUPTED, PrimeUveError
 from prime_uve.stderr import tell
 
@@ -57,6 +54,14 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         return INTERRUPTED
 
 
+def program() -> None:
+    """Run `main` and end the process, without the tidying up of an interpreter, for which every hook would wait."""
+    code = main()
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    os._exit(code)
+
+
 def _run(args: "Sequence[str]", folder: str) -> int:
     match args:
         case ["check", *options] if set(options) <= {"--fix"}:
@@ -80,6 +85,8 @@ def check(folder: str, *, fix: bool = False) -> int:
     Raises:
         ProjectError: `folder` is in no Git checkout, or Git failed.
     """
+    from prime_uve.core.commit import check_index, fix_index
+
     checkout = _checkout(folder)
     if checkout is None:
         return 0
@@ -139,7 +146,7 @@ def register(folder: str, event: str, *args: str) -> int:
     # An amended commit is a commit made here. A merge that was finished by hand is a commit, too: it brought what it
     # has from its second parent.
     is_commit = event == "post-commit" or (event == "post-rewrite" and args[:1] == ("amend",))
-    for entry in git.index_entries(checkout, f"**/{NAME}"):
+    for entry in git.index_entries(checkout, f"**/{ENV_NAME}"):
         sentence = _register(checkout, entry.path, since="HEAD^2" if is_commit else "HEAD")
         if sentence:
             tell(f"prime-uve: {sentence}")
@@ -152,6 +159,10 @@ def _register(checkout: str, path: str, *, since: str) -> str:
     The change of a mapping is taken over if the file in the work tree is the one of the revision `since`: what Git
     brought, and not an edit that was carried along.
     """
+    # Most repositories have nothing of ours, and their hooks need not wait for this.
+    from prime_uve.core.env_file import load, reading_environ, trusted_environment
+    from prime_uve.core.lookup import is_registered
+
     root = os.path.realpath(os.path.dirname(os.path.join(checkout, path)))
     try:
         reading = load(root, reading_environ())
