@@ -22,11 +22,11 @@ USAGE = """usage: prime-uve-hook check [--fix]
 check     stop a commit whose .env.uve is wrong, or names another environment than the registry
           --fix: write ${HOME} where the file spells out a home
 register  register the environment that .env.uve names; take over a change that came in through Git
-EVENT     what Git calls the hook, with what Git gives it: pre-commit, pre-merge-commit and pre-push check,
+EVENT     what Git calls the hook, with what Git gives it: pre-commit and pre-merge-commit check,
           post-checkout, post-merge, post-rewrite and post-commit register
 """
 
-CHECKING_EVENTS = ("pre-commit", "pre-merge-commit", "pre-push")
+CHECKING_EVENTS = ("pre-commit", "pre-merge-commit")
 REGISTERING_EVENTS = ("post-checkout", "post-merge", "post-rewrite", "post-commit")
 FILE_CHECKOUT = "0"  # the flag that Git gives post-checkout where it restored files and changed no branch
 
