@@ -141,7 +141,8 @@ def register(folder: str, event: str, *args: str) -> int:
     if is_ci() or (event == "post-checkout" and args[-1:] == (FILE_CHECKOUT,)):
         return 0
     checkout = _checkout(folder)
-    if checkout is None:
+    # A rebase begins by a checkout of what it goes onto, which it leaves again if it is given up.
+    if checkout is None or (event == "post-checkout" and git.is_rewriting(checkout)):
         return 0
     # An amended commit is a commit made here. A merge that was finished by hand is a commit, too: it brought what it
     # has from its second parent.
