@@ -288,9 +288,11 @@ SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"], ["ksh"], ["zsh", "--
 @pytest.fixture(params=SHELLS, ids=" ".join)
 def shell(request: pytest.FixtureRequest) -> list[str]:
     """Return a shell of this machine."""
-    if shutil.which(request.param[0]) is None:
-        pytest.skip(f"there is no {request.param[0]}")
-    return list(request.param)
+    name, *options = request.param
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"there is no {name}")
+    return [path, *options]
 
 
 RECORD = 'printf "%s|" "$0" "$@" > "$OUT"; cat >> "$OUT"; exit {}'
