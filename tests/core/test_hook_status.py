@@ -77,8 +77,8 @@ CONFIGURED: dict[str, tuple[Callable[[Path], None], str, str, tuple[str, str]]] 
     "pre-commit, the file of prek": (_pre_commit, "prek.toml", TOML, ("", "")),
     "prek": (_prek, YAML, BOTH, ("prek", "prek")),
     "prek, its own file": (_prek, "prek.toml", TOML, ("prek", "")),
-    "lefthook": (_lefthook, "lefthook.yml", "run: prime-uve-hook pre-commit {0}\n", ("lefthook", "lefthook")),
-    "lefthook, this machine's file": (_lefthook, ".lefthook-local.toml", "prime-uve-hook x", ("lefthook", "lefthook")),
+    "lefthook": (_lefthook, "lefthook.yml", "run: prime-uve-hook pre-commit {0}\n", ("lefthook", "")),
+    "lefthook, this machine's file": (_lefthook, ".lefthook-local.toml", "prime-uve-hook post-merge", ("", "lefthook")),
     "lefthook, something else": (_lefthook, "lefthook.yml", "run: make lint\n", ("", "")),
     "a script of the repository": (_own, "lefthook.yml", "run: prime-uve-hook\n", ("", "")),
 }
