@@ -1,4 +1,4 @@
-"""lefthook and husky from npm, with the lines that the README tells."""
+"""lefthook and husky from npm, with the lines that the documentation tells."""
 
 import re
 import shutil
