@@ -213,7 +213,10 @@ class Cache:
         results = {project: judge(observation) for project, observation in seen.items()}
         if not results:
             return results
-        _mark({seen[project].registered: project for project, result in results.items() if result.is_valid}, timeout)
+        _mark(
+            {it.registered: it.project for it in seen.values() if it.lacks_marker and results[it.project].is_valid},
+            timeout,
+        )
         stamp = now()
 
         def change(present: dict[str, Any]) -> None:
@@ -230,7 +233,7 @@ class Cache:
 
 
 def _mark(environments: Mapping[str, str], timeout: float) -> None:
-    """Give each environment the marker of its project, if it has none."""
+    """Give each environment the marker of its project, unless it has one by now."""
     table = read_table()
     answers([Look(it, table.point_of(it), partial(marker.give, it, environments[it])) for it in environments], timeout)
 

@@ -1,6 +1,5 @@
 """Is a mapping true? `observe` looks at the machine, `judge` decides and is pure."""
 
-import io
 import os
 import re
 import stat
@@ -10,10 +9,9 @@ from enum import Enum
 from functools import cached_property, partial
 from typing import Literal, NamedTuple
 
-from dotenv.parser import parse_stream
-
-from prime_uve.core import env_file, mounts
+from prime_uve.core import env_file, marker, mounts
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
+from prime_uve.core.env_syntax import is_plain
 from prime_uve.core.paths import expand, home, quoted
 from prime_uve.errors import EnvFileError
 
@@ -56,7 +54,7 @@ class Presence(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sight:
     """One thing looked at; `trouble` says why its presence is unknown."""
 
@@ -68,13 +66,13 @@ HERE = Sight(Presence.HERE)
 GONE = Sight(Presence.GONE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What there is to see of a mapping.
 
     `registered` and `named` are the environments, absolute, that the registry and the env files name; `registered` is
     empty, and `named` is ``None``, where there is nothing readable that names one. Where both mean one place by way of
-    links, `named` is `registered`.
+    links, `named` is `registered`. `lacks_marker`: the environment is one, and has no marker.
     """
 
     project: str
@@ -83,6 +81,7 @@ class Observation:
     folder: Sight
     env_file: Sight
     environment: Sight
+    lacks_marker: bool = False
 
 
 class Checkout(NamedTuple):
@@ -91,6 +90,13 @@ class Checkout(NamedTuple):
     folder: Sight
     env_file: Sight
     named: str | None
+
+
+class Place(NamedTuple):
+    """What there is to see of an environment; see `Observation`."""
+
+    environment: Sight
+    lacks_marker: bool
 
 
 class Machine:
@@ -115,8 +121,8 @@ def observe(project: str, mapping: Mapping[str, object]) -> Observation:
         mapping: the row of the registry; fields that are missing or of a wrong type count as unknown.
     """
     machine, registered = Machine(), _registered(mapping)
-    checkout = _look_at_checkout(project, mapping, machine)
-    return _observation(project, registered, checkout, _look(registered) if registered else None)
+    checkout = _look_at_checkout(project, mapping, registered, machine)
+    return _observation(project, registered, checkout, _look_at_place(registered) if registered else None)
 
 
 def observe_all(rows: Mapping[str, Mapping[str, object]], *, timeout: float = LOOK_SECONDS) -> dict[str, Observation]:
@@ -127,28 +133,24 @@ def observe_all(rows: Mapping[str, Mapping[str, object]], *, timeout: float = LO
         timeout: seconds for which a mount may say nothing before it is given up.
     """
     machine = Machine()
+    point_of = machine.mounts.point_of
     registered = {project: _registered(row) for project, row in rows.items()}
-    looks: list[Look[tuple[str, str], Checkout | Sight]] = [
-        Look((project, ""), machine.mounts.point_of(project), partial(_look_at_checkout, project, row, machine))
+    looks: list[Look[tuple[str, str], Checkout | Place]] = [
+        Look((project, ""), point_of(project), partial(_look_at_checkout, project, row, registered[project], machine))
         for project, row in rows.items()
     ]
-    looks += [
-        Look(("", place), machine.mounts.point_of(place), partial(_look, place))
-        for place in set(registered.values())
-        if place
-    ]
+    places = dict.fromkeys(registered.values())
+    looks += [Look(("", place), point_of(place), partial(_look_at_place, place)) for place in places if place]
     seen = answers(looks, timeout)
     observations = {}
-    for project, place in registered.items():
-        checkout, environment = seen.get((project, "")), seen.get(("", place))
+    for project, path in registered.items():
+        checkout, place = seen.get((project, "")), seen.get(("", path))
         if not isinstance(checkout, Checkout):
             silent = _silence(project, project, machine.mounts, timeout)
             checkout = Checkout(silent, silent, None)
-        if place and not isinstance(environment, Sight):
-            environment = _silence(place, project, machine.mounts, timeout)
-        observations[project] = _observation(
-            project, place, checkout, environment if isinstance(environment, Sight) else None
-        )
+        if path and not isinstance(place, Place):
+            place = Place(_silence(path, project, machine.mounts, timeout), lacks_marker=False)
+        observations[project] = _observation(project, path, checkout, place if isinstance(place, Place) else None)
     return observations
 
 
@@ -159,20 +161,42 @@ def _registered(mapping: Mapping[str, object]) -> str:
     return registered if os.path.isabs(registered) else ""
 
 
-def _look_at_checkout(project: str, mapping: Mapping[str, object], machine: Machine) -> Checkout:
-    folder = look_at_project(project, mapping, machine)
-    if folder.presence is not Presence.HERE:
-        return Checkout(folder, folder, None)
-    named, env_sight = _look_at_env_file(project, mapping, machine)
-    registered = _registered(mapping)
+def _look_at_checkout(project: str, mapping: Mapping[str, object], registered: str, machine: Machine) -> Checkout:
+    named = _named_plainly(project, machine)
+    folder = env_sight = HERE
+    if named is None:
+        folder = look_at_project(project, mapping, machine)
+        if folder.presence is not Presence.HERE:
+            return Checkout(folder, folder, None)
+        named, env_sight = _look_at_env_file(project, mapping, machine)
     return Checkout(folder, env_sight, registered if named and same_place(named, registered) else named)
 
 
-def _observation(project: str, registered: str, checkout: Checkout, environment: Sight | None) -> Observation:
-    if environment is None:
+def _named_plainly(project: str, machine: Machine) -> str | None:
+    """Return the environment that a checkout names, if that takes one look: else ``None``, whatever is the matter."""
+    try:
+        content = env_file.read(f"{project}{os.sep}{env_file.NAME}")
+    except (EnvFileError, ValueError):
+        return None
+    if content is None or not env_file.is_absent(f"{project}{os.sep}{env_file.LOCAL_NAME}"):
+        return None
+    return env_file.plain_environment(content, machine.environ)
+
+
+def _look_at_place(environment: str) -> Place:
+    try:
+        os.lstat(f"{environment}{os.sep}{marker.NAME}")
+    except (OSError, ValueError):
+        sight = _look(environment)
+        return Place(sight, lacks_marker=sight is HERE and marker.is_environment(environment))
+    return Place(HERE, lacks_marker=False)
+
+
+def _observation(project: str, registered: str, checkout: Checkout, place: Place | None) -> Observation:
+    if place is None:
         lost = f"the registry names no environment for {project!r}; register one: prime-uve init {quoted(project)}"
-        environment = Sight(Presence.UNKNOWN, lost)
-    return Observation(project, registered, checkout.named, checkout.folder, checkout.env_file, environment)
+        place = Place(Sight(Presence.UNKNOWN, lost), lacks_marker=False)
+    return Observation(project, registered, checkout.named, checkout.folder, checkout.env_file, *place)
 
 
 def _silence(path: str, project: str, table: mounts.MountTable, timeout: float) -> Sight:
@@ -185,6 +209,8 @@ def _silence(path: str, project: str, table: mounts.MountTable, timeout: float) 
 
 def judge(seen: Observation) -> ValidationResult:
     """Decide what an observation means: the first fact gives the status, each adds its sentence."""
+    if seen.folder is seen.env_file is seen.environment is HERE and seen.named == seen.registered:
+        return ValidationResult("valid")
     facts = _facts(seen)
     return ValidationResult(facts[0][0] if facts else "valid", [sentence for _, sentence in facts])
 
@@ -232,7 +258,7 @@ def mismatch_sentence(project: str, *, registered: str, named: str) -> str:
 
 def same_place(one: str, other: str) -> bool:
     """Tell whether two absolute paths mean one place, links followed."""
-    if os.path.normpath(one) == os.path.normpath(other):
+    if one == other or os.path.normpath(one) == os.path.normpath(other):
         return True
     try:
         return os.path.realpath(one) == os.path.realpath(other)
@@ -337,8 +363,12 @@ def refuse_ambiguity(reading: env_file.Reading, environ: Mapping[str, str]) -> N
     Raises:
         EnvFileError: they differ.
     """
-    if reading.environment is None:
+    if reading.environment is None or is_plain(reading.content):
         return
+    import io
+
+    from dotenv.parser import parse_stream
+
     text = reading.content.decode("utf-8-sig")
     # Not by dotenv_values(), which logs what it does not understand: that would land on the stderr of a commit.
     raw = {line.key: line.value for line in parse_stream(io.StringIO(text))}.get(env_file.KEY) or ""
