@@ -25,7 +25,7 @@ FLOORS = [
     {"core.validation"},
     {"core.cache"},
     {"core.inventory", "core.registration"},
-    {"core.commit", "core.rebuild"},
+    {"core.commit", "core.rebuild", "core.repair"},
     {"core.diagnosis", "core.initialization"},
     {"core.arrival"},
     {"core.__init__"},
@@ -34,7 +34,7 @@ FLOORS = [
     {"hook"},
     {"cli.__init__", "cli.output"},
     {"cli.options"},
-    {"cli.check", "cli.doctor", "cli.init", "cli.list", "cli.register", "cli.unregister"},
+    {"cli.check", "cli.doctor", "cli.init", "cli.list", "cli.register", "cli.repair", "cli.unregister"},
     {"cli.main"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

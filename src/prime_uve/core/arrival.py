@@ -81,7 +81,8 @@ def _settle(reading: "Reading", environment: str, change: "Change", *, is_brough
     registration = register(cache, Path(root), environment, accept=is_brought)
     # The user's own word stands, even where it names what another checkout has.
     if registration.outcome is not Outcome.SHARED or reading.is_local or not change.is_first:
-        return registration.message
+        is_told = registration.outcome is Outcome.SHARED and change.event == "post-commit"  # by the check before it
+        return "" if is_told else registration.message
     made = plan(cache, root)
     carry_out(cache, made)
     return f"{'; '.join(made.notes)}; make it: uve sync --project {quoted(root)}"
