@@ -259,3 +259,17 @@ def trusted_environment(reading: Reading) -> str | None:
             key=KEY,
         )
     return value
+
+
+def trusted_reading(root: str) -> tuple[Reading, str] | None:
+    """Read the env files of the checkout at `root` under the variables of this process, and trust them or refuse.
+
+    Returns the reading and the environment that it names; ``None`` where there is no file, or none that names one.
+
+    Raises:
+        EnvFileError: a file cannot be used, or may not name what it names.
+        CacheError: there is no home.
+    """
+    reading = load(root, reading_environ())
+    environment = trusted_environment(reading) if reading is not None else None
+    return None if reading is None or environment is None else (reading, environment)
