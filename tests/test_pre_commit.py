@@ -120,7 +120,7 @@ class TestManifest:
 
     def test_each_hook_has_its_stages(self) -> None:
         assert {entry["id"]: entry["stages"] for entry in load(MANIFEST.read_text())} == {
-            "prime-uve-check": ["pre-commit", "pre-merge-commit", "pre-push", "manual"],
+            "prime-uve-check": ["pre-commit", "pre-merge-commit", "manual"],
             "prime-uve-register": ["post-checkout", "post-merge", "post-rewrite", "post-commit"],
             "uve-sync": ["post-checkout", "post-merge", "post-rewrite"],
         }
@@ -143,7 +143,7 @@ class TestManifest:
         assert "- id: uve-sync" in (ROOT / "README.md").read_text()
         assert source["rev"] == f"v{version('prime-uve')}"
         stages = {stage for hook in manifest for stage in hook["stages"]}
-        assert set(configuration["default_install_hook_types"]) == stages - {"pre-push", "manual"}
+        assert set(configuration["default_install_hook_types"]) == stages - {"manual"}
 
     def test_this_project_uses_its_own_hooks(self, run: Run) -> None:
         path = ROOT / ".pre-commit-config.yaml"

@@ -6,9 +6,7 @@ Hot: imports only what a bare interpreter has already loaded, as long as there i
 import os
 
 from prime_uve.core import git
-from prime_uve.core.env_file import NAME, trusted_reading
-from prime_uve.core.lookup import is_registered
-from prime_uve.core.paths import portable, quoted
+from prime_uve.core.paths import ENV_NAME, portable, quoted
 from prime_uve.errors import PrimeUveError
 
 TYPE_CHECKING = False
@@ -27,11 +25,15 @@ def register_all(checkout: str, change: "Change") -> list[str]:
     Raises:
         ProjectError: Git is not there, or failed.
     """
-    sentences = [_register(checkout, entry.path, change) for entry in git.index_entries(checkout, f"**/{NAME}")]
+    sentences = [_register(checkout, entry.path, change) for entry in git.index_entries(checkout, f"**/{ENV_NAME}")]
     return [sentence for sentence in sentences if sentence]
 
 
 def _register(checkout: str, path: str, change: "Change") -> str:
+    # Most repositories have nothing of ours, and their hooks need not wait for this.
+    from prime_uve.core.env_file import trusted_reading
+    from prime_uve.core.lookup import is_registered
+
     root = os.path.realpath(os.path.dirname(os.path.join(checkout, path)))
     try:
         found = trusted_reading(root)
@@ -54,6 +56,7 @@ def _register_in_main_worktree(checkout: str, path: str) -> None:
     from pathlib import Path
 
     from prime_uve.core.cache import Cache
+    from prime_uve.core.env_file import trusted_reading
     from prime_uve.core.registration import register
 
     root = os.path.realpath(os.path.dirname(os.path.join(main, path)))

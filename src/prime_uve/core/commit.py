@@ -34,6 +34,10 @@ ANYWHERE = {name: f"{ROOT}${{{name}}}" for name in ("HOME", BASES_VARIABLE)}
 ELSEWHERE = {name: f"{ROOT}{name}" for name in ANYWHERE}
 EVERYBODYS_BASES = (DEFAULT_BASE, f"${{{BASES_VARIABLE}}}")
 HOMES = ("home", "Users")
+# What Windows takes for no part of a name, and for no name at all.
+NOT_IN_NAMES = '<>:"|?*\\'
+DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{kind}{number}" for kind in ("COM", "LPT") for number in "123456789")}
+LONGEST_NAME = 255  # bytes
 
 
 class Verdict:
@@ -66,8 +70,18 @@ def check_index(checkout: str, *, static: bool = False) -> Verdict:
         ProjectError: Git is not there, or failed.
     """
     verdict = Verdict()
-    for entry in git.index_entries(checkout, f"**/{NAME}", f"**/{LOCAL_NAME}"):
-        _check_entry(checkout, entry, verdict, static=static)
+    folders = set()
+    for entry in git.index_entries(checkout, f"**/{NAME}", f"**/{LOCAL_NAME}", f"**/{NAME}/**"):
+        above, is_in_folder, _ = f"/{entry.path}".partition(f"/{NAME}/")
+        if is_in_folder:
+            folders.add(os.path.join(checkout, above[1:], NAME))
+        else:
+            _check_entry(checkout, entry, verdict, static=static)
+    for path in sorted(folders):
+        verdict.problems.append(
+            f"{path!r} is a folder in the index, where the env file belongs; take it out: "
+            f"git rm -r --cached {quoted(path)}"
+        )
     return verdict
 
 
@@ -141,13 +155,31 @@ def check_content(root: str, content: bytes) -> str:
             f"{reading.source!r} is not portable: {value.removeprefix(ROOT)!r} in it depends on something else than "
             f"{variable}; write one plain line: {anew}"
         )
-    shared = value.removeprefix(ROOT)
+    return _fault_of_place(reading.source, value.removeprefix(ROOT), anew)
+
+
+def _fault_of_place(source: str, shared: str, anew: str) -> str:
+    name = next((name for name in shared.split("/")[1:] if not _is_name_everywhere(name)), None)
+    if name is not None:
+        return f"{source!r} is not portable: not every system takes {name!r} for a name; write a good one: {anew}"
     if not _is_in_base(shared):
         return (
-            f"{reading.source!r} names {shared!r}, which is not inside {DEFAULT_BASE!r} or a folder of "
-            f"{BASES_VARIABLE}; write a good one: {anew}"
+            f"{source!r} names {shared!r}, which is not inside {DEFAULT_BASE!r} or a folder of {BASES_VARIABLE}; "
+            f"write a good one: {anew}"
         )
     return ""
+
+
+def _is_name_everywhere(name: str) -> bool:
+    """Tell whether a folder can have this name on Linux, macOS and Windows; ``.`` and ``..`` are not judged."""
+    if name in (".", ".."):
+        return True
+    return not (
+        any(character in NOT_IN_NAMES for character in name)
+        or name.endswith((".", " "))
+        or name.partition(".")[0].rstrip().upper() in DEVICES
+        or len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME
+    )
 
 
 def _is_in_base(shared: str) -> bool:

@@ -8,14 +8,14 @@ import stat
 
 from prime_uve.core.env_syntax import parse
 from prime_uve.core.marker import is_environment
-from prime_uve.core.paths import BASES_VARIABLE, bases, home, is_inside, open_at_once, quoted
+from prime_uve.core.paths import BASES_VARIABLE, ENV_NAME, bases, home, is_inside, open_at_once, quoted
 from prime_uve.errors import EnvFileError, UntrustedPathError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NAME = ".env.uve"
+NAME = ENV_NAME
 LOCAL_NAME = ".env.uve.local"
 KEY = "UV_PROJECT_ENVIRONMENT"
 OUR_PREFIX = "PRIME_UVE_"
