@@ -24,6 +24,7 @@ FLOORS = [
     {"core.lock", "core.project"},
     {"core.store"},
     {"core.validation"},
+    {"core.portability"},
     {"core.cache"},
     {"core.inventory", "core.registration"},
     {"core.commit", "core.rebuild", "core.repair"},
