@@ -1,7 +1,7 @@
 """Whose environment is it? The table by which a checkout is registered; `decide` is pure."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -69,7 +69,9 @@ class Registration:
                 return mismatch_sentence(project, registered=expand(previous or ""), named=expand(self.venv_path))
 
 
-def register(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False) -> Registration:
+def register(
+    cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False, gone: Collection[str] = ()
+) -> Registration:
     """Register the environment that a checkout's env file names, where the table allows it, and mark it.
 
     Args:
@@ -77,6 +79,7 @@ def register(cache: Cache, project_path: Path, venv_path: str, *, accept: bool =
         project_path: absolute path of the checkout.
         venv_path: the environment, absolute or under ``${HOME}``.
         accept: the change of an existing mapping is wanted: it came in through Git, or a person says so.
+        gone: checkouts that are gone by a person's word, where nothing witnesses it; one that is there is not.
 
     Raises:
         CacheError: the registry cannot be read or written.
@@ -84,22 +87,24 @@ def register(cache: Cache, project_path: Path, venv_path: str, *, accept: bool =
     project, venv_path = project_key(project_path), portable(expand(venv_path))
     row = new_row(project, venv_path, get_project_name(Path(project)), generate_hash(Path(project)))
     # What is nothing to write needs no lock, so that a registry that cannot be written does not matter.
-    found = preview(cache, Path(project), venv_path, accept=accept)
+    found = preview(cache, Path(project), venv_path, accept=accept, gone=gone)
     registration = None if found.outcome in WRITTEN else found
     while registration is None:
-        registration = _attempt(cache, project, row, accept=accept)
+        registration = _attempt(cache, project, row, accept=accept, gone=gone)
     if registration.outcome in OWNED:
         marker.mark(expand(venv_path), project)
     return registration
 
 
-def _attempt(cache: Cache, project: str, row: dict[str, Any], *, accept: bool) -> Registration | None:
+def _attempt(
+    cache: Cache, project: str, row: dict[str, Any], *, accept: bool, gone: Collection[str]
+) -> Registration | None:
     """Register, unless somebody else claimed or gave up the environment in the meantime: then ``None``."""
     venv_path = row["venv_path"]
     # Other people's paths are looked at before the lock is taken: a share can hang.
     rows = cache.list_all()
     claims = _claims(rows, project, venv_path)
-    presences = _others(rows, project, venv_path)
+    presences = _others(rows, project, venv_path, gone)
 
     def change(rows: dict[str, Any]) -> Registration | None:
         present = {key: value for key, value in rows.items() if isinstance(value, dict)}
@@ -117,7 +122,9 @@ def _attempt(cache: Cache, project: str, row: dict[str, Any], *, accept: bool) -
     return cache.edit(change)
 
 
-def preview(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False) -> Registration:
+def preview(
+    cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False, gone: Collection[str] = ()
+) -> Registration:
     """Return what `register` would come to now, and write nothing.
 
     Raises:
@@ -125,7 +132,7 @@ def preview(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = 
     """
     project, venv_path = project_key(project_path), portable(expand(venv_path))
     rows = cache.list_all()
-    presences = _others(rows, project, venv_path)
+    presences = _others(rows, project, venv_path, gone)
     return decide(project, venv_path, rows.get(project), presences, accept=accept)
 
 
@@ -168,7 +175,9 @@ def _claims(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str)
     return claims
 
 
-def _others(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str) -> dict[str, Presence]:
+def _others(
+    rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str, gone: Collection[str]
+) -> dict[str, Presence]:
     """Return who else claims the environment, and whether they are there: by a row, or by the marker.
 
     A lost registry frees no environment: the living checkout that the marker names counts without a row. What does not
@@ -188,6 +197,7 @@ def _others(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str)
         looks.append(Look(owner, machine.mounts.point_of(owner), ask))
     seen = answers(looks, max(0.0, end - monotonic()))
     found = {look.key: seen.get(look.key, Presence.UNKNOWN) for look in looks}
+    found |= {other: Presence.GONE for other in claims if other in gone and found[other] is Presence.UNKNOWN}
     return {other: presence for other, presence in found.items() if other in claims or presence is not Presence.GONE}
 
 
