@@ -119,6 +119,7 @@ class TestManifest:
         assert {entry["id"]: entry["stages"] for entry in load(MANIFEST.read_text())} == {
             "prime-uve-check": ["pre-commit", "pre-merge-commit", "pre-push", "manual"],
             "prime-uve-register": ["post-checkout", "post-merge", "post-rewrite", "post-commit"],
+            "uve-sync": ["post-checkout", "post-merge", "post-rewrite"],
         }
 
     def test_each_hook_always_runs_once_and_in_python(self) -> None:
@@ -127,13 +128,16 @@ class TestManifest:
             assert facts == {"language": "python", "pass_filenames": False, "always_run": True}
             assert entry["minimum_pre_commit_version"] == "3.2.0"
 
-    def test_the_readme_tells_a_configuration_that_uses_all_of_it(self, tmp_path: Path, run: Run) -> None:
+    def test_the_readme_tells_a_configuration_that_uses_what_costs_nothing_and_names_the_rest(
+        self, tmp_path: Path, run: Run
+    ) -> None:
         path = tmp_path / ".pre-commit-config.yaml"
         path.write_text(readme_configuration())
         succeed(run("pre-commit", "validate-config", path, cwd=tmp_path))
         configuration, manifest = load(path.read_text()), load(MANIFEST.read_text())
         (source,) = configuration["repos"]
-        assert [hook["id"] for hook in source["hooks"]] == [hook["id"] for hook in manifest]
+        assert [hook["id"] for hook in source["hooks"]] == [hook["id"] for hook in manifest if hook["id"] != "uve-sync"]
+        assert "- id: uve-sync" in (ROOT / "README.md").read_text()
         assert source["rev"] == f"v{version('prime-uve')}"
         stages = {stage for hook in manifest for stage in hook["stages"]}
         assert set(configuration["default_install_hook_types"]) == stages - {"pre-push", "manual"}
@@ -144,6 +148,8 @@ class TestManifest:
         configuration, manifest = load(path.read_text()), load(MANIFEST.read_text())
         ours = {hook["id"]: hook for source in configuration["repos"] for hook in source["hooks"]}
         for entry in manifest:
+            if entry["id"] == "uve-sync":
+                continue  # tools of this project are not its environment's
             hook = ours[entry["id"]]
             assert hook["entry"] == entry["entry"]
             assert set(hook["stages"]) <= set(entry["stages"])

@@ -13,6 +13,14 @@ from prime_uve.errors import ProjectError
 READ_SIZE = 1 << 16  # bytes
 LARGEST = 1 << 20  # bytes; of an env file, or of an exclude file
 SHA1_DIGITS = 40
+# By these Git tells a hook which repository, index and work tree it means (`git rev-parse --local-env-vars`, without
+# those that hold settings).
+PLACE_VARIABLES = frozenset(
+    (
+        *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE"),
+        *("GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_WORK_TREE"),
+    )
+)
 
 
 class Entry:
@@ -24,6 +32,11 @@ class Entry:
         self.mode = mode
         self.oid = oid
         self.path = path
+
+
+def outer_environ() -> dict[str, str]:
+    """Return the variables of this process without those by which Git tells a hook of the repository that it is in."""
+    return {name: value for name, value in os.environ.items() if name not in PLACE_VARIABLES}
 
 
 def find_checkout(start: str) -> str | None:
@@ -140,6 +153,69 @@ def is_staged(checkout: str, path: str) -> bool:
     return _run(_command(checkout, "diff", "--quiet", "--", f":(top,literal){path}"), quiet=True)[0] == 0
 
 
+def changed_paths(checkout: str, old: str, new: str | None, *patterns: str) -> list[str]:
+    """Return the files that match one of the glob `patterns` and differ between `old` and `new` (``None``: the index).
+
+    Paths are from the top of the checkout. No file differs from a revision that is not there.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    revisions = ["--cached", old] if new is None else [old, new]
+    pathspecs = [f":(top,glob){pattern}" for pattern in patterns]
+    asked = _command(checkout, "diff", "--name-only", "--no-renames", "-z", *revisions, "--", *pathspecs)
+    _, output = _run(asked, quiet=True)
+    return os.fsdecode(output).split("\0")[:-1]
+
+
+def last_move(checkout: str) -> bytes:
+    """Return what the reflog says of the last change of ``HEAD``, ``commit: …`` say; empty if there is no reflog.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    return _run(_command(checkout, "log", "--walk-reflogs", "-1", "--format=%gs", "HEAD"), quiet=True)[1]
+
+
+def squashed_revision(checkout: str) -> str | None:
+    """Return the commit that ``git merge --squash`` has just merged, ``None`` if it has not.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
+    asked = os.fsdecode(git(checkout, "rev-parse", "--git-path", "SQUASH_MSG")).removesuffix("\n")
+    try:
+        message = read_regular(os.path.join(checkout, asked), LARGEST)
+    except OSError:
+        return None
+    # The newest of the commits that it lists.
+    head, _, tail = message.partition(b"\ncommit ")
+    return os.fsdecode(tail.split(b"\n", 1)[0]) if head and tail else None
+
+
+def is_rebasing(checkout: str) -> bool:
+    """Tell whether a rebase is under way.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
+    asked = git(checkout, "rev-parse", "--git-path", "rebase-merge", "--git-path", "rebase-apply")
+    return any(os.path.isdir(os.path.join(checkout, name)) for name in os.fsdecode(asked).splitlines())
+
+
+def main_worktree(checkout: str) -> str | None:
+    """Return the top folder of the worktree that the linked worktree `checkout` was added to.
+
+    ``None`` if `checkout` is no linked worktree, or was added to a bare repository.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
+    asked = os.fsdecode(git(checkout, "rev-parse", "--git-common-dir")).removesuffix("\n")
+    folder, name = os.path.split(os.path.realpath(os.path.join(checkout, asked)))
+    return folder if name == ".git" and folder != checkout else None
+
+
 def is_edited(folder: str, name: str) -> bool:
     """Tell whether the file `name` in `folder` is committed, and in the work tree it is another; no, without Git."""
     checkout = find_checkout(folder)
@@ -153,11 +229,15 @@ def is_edited(folder: str, name: str) -> bool:
 
 
 def is_from_elsewhere(checkout: str, path: str, content: bytes) -> bool:
-    """Tell whether a merge, cherry-pick or rebase in progress brings `content` for `path` from another commit."""
+    """Tell whether a merge, cherry-pick or rebase in progress brings `content` for `path` from another commit.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
     # `git merge` names what it merges in GITHEAD_<oid> before there is a MERGE_HEAD.
     merged = [name.removeprefix("GITHEAD_") for name in os.environ if name.startswith("GITHEAD_")]
-    revisions = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", *merged)
-    return any(committed_blob(checkout, path, revision) == content for revision in revisions)
+    revisions = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", *merged, squashed_revision(checkout))
+    return any(committed_blob(checkout, path, revision) == content for revision in revisions if revision)
 
 
 def exclude(checkout: str, pattern: str) -> bool:

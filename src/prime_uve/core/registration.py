@@ -1,7 +1,7 @@
 """Whose environment is it? The table by which a checkout is registered; `decide` is pure."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -66,7 +66,9 @@ class Registration:
                 return mismatch_sentence(project, registered=expand(previous or ""), named=expand(self.venv_path))
 
 
-def register(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False) -> Registration:
+def register(
+    cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False, gone: Collection[str] = ()
+) -> Registration:
     """Register the environment that a checkout's env file names, where the table allows it, and mark it.
 
     Args:
@@ -74,6 +76,7 @@ def register(cache: Cache, project_path: Path, venv_path: str, *, accept: bool =
         project_path: absolute path of the checkout.
         venv_path: the environment, absolute or under ``${HOME}``.
         accept: the change of an existing mapping is wanted: it came in through Git, or a person says so.
+        gone: checkouts that are gone by a person's word, where nothing witnesses it; one that is there is not.
 
     Raises:
         CacheError: the registry cannot be read or written.
@@ -81,22 +84,24 @@ def register(cache: Cache, project_path: Path, venv_path: str, *, accept: bool =
     project, venv_path = project_key(project_path), portable(expand(venv_path))
     row = new_row(project, venv_path, get_project_name(Path(project)), generate_hash(Path(project)))
     # What is nothing to write needs no lock, so that a registry that cannot be written does not matter.
-    found = preview(cache, Path(project), venv_path, accept=accept)
+    found = preview(cache, Path(project), venv_path, accept=accept, gone=gone)
     registration = None if found.outcome in WRITTEN else found
     while registration is None:
-        registration = _attempt(cache, project, row, accept=accept)
+        registration = _attempt(cache, project, row, accept=accept, gone=gone)
     if registration.outcome in OWNED:
         marker.mark(expand(venv_path), project)
     return registration
 
 
-def _attempt(cache: Cache, project: str, row: dict[str, Any], *, accept: bool) -> Registration | None:
+def _attempt(
+    cache: Cache, project: str, row: dict[str, Any], *, accept: bool, gone: Collection[str]
+) -> Registration | None:
     """Register, unless somebody else claimed or gave up the environment in the meantime: then ``None``."""
     venv_path = row["venv_path"]
     # Other people's paths are looked at before the lock is taken: a share can hang.
     rows = cache.list_all()
     claims = _claims(rows, project, venv_path)
-    presences = {**_presences(claims, project), **_marked(rows, project, venv_path)}
+    presences = {**_presences(claims, project, gone), **_marked(rows, project, venv_path)}
 
     def change(rows: dict[str, Any]) -> Registration | None:
         present = {key: value for key, value in rows.items() if isinstance(value, dict)}
@@ -114,7 +119,9 @@ def _attempt(cache: Cache, project: str, row: dict[str, Any], *, accept: bool) -
     return cache.edit(change)
 
 
-def preview(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False) -> Registration:
+def preview(
+    cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False, gone: Collection[str] = ()
+) -> Registration:
     """Return what `register` would come to now, and write nothing.
 
     Raises:
@@ -122,7 +129,7 @@ def preview(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = 
     """
     project, venv_path = project_key(project_path), portable(expand(venv_path))
     rows = cache.list_all()
-    presences = {**_presences(_claims(rows, project, venv_path), project), **_marked(rows, project, venv_path)}
+    presences = {**_presences(_claims(rows, project, venv_path), project, gone), **_marked(rows, project, venv_path)}
     return decide(project, venv_path, rows.get(project), presences, accept=accept)
 
 
@@ -184,9 +191,10 @@ def _is_same(one: str, other: str) -> bool:
     return one == other or os.path.normpath(expand(one)) == os.path.normpath(expand(other))
 
 
-def _presences(claims: Mapping[str, Mapping[str, Any]], project: str) -> dict[str, Presence]:
+def _presences(claims: Mapping[str, Mapping[str, Any]], project: str, gone: Collection[str]) -> dict[str, Presence]:
     """Look whether those who claim an environment are there; one that has become a link to `project` has moved."""
-    return {
-        other: Presence.GONE if same_place(other, project) else look_at_project(other, mapping).presence
-        for other, mapping in claims.items()
-    }
+    presences = {}
+    for other, mapping in claims.items():
+        seen = Presence.GONE if same_place(other, project) else look_at_project(other, mapping).presence
+        presences[other] = Presence.GONE if seen is Presence.UNKNOWN and other in gone else seen
+    return presences
