@@ -17,14 +17,14 @@ SOURCES = Path(prime_uve.__file__).parent
 # From the ground up; a module may import those of lower floors only.
 FLOORS = [
     {"__init__", "errors", "stderr"},
-    {"core.document", "core.env_syntax", "core.paths", "core.uv", "core.whole_file"},
+    {"core.child", "core.command_line", "core.document", "core.env_syntax", "core.paths", "core.uv", "core.whole_file"},
     {"core.claims", "core.git", "core.lookup", "core.marker"},
     {"core.change", "core.env_file"},
     {"core.lock", "core.project"},
     {"core.store"},
     {"core.validation"},
     {"core.cache"},
-    {"core.inventory", "core.registration"},
+    {"core.inventory", "core.registration", "core.repository"},
     {"core.commit", "core.rebuild", "core.repair"},
     {"core.diagnosis", "core.initialization"},
     {"core.arrival"},

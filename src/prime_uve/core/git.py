@@ -10,6 +10,10 @@ import sys
 from prime_uve.core.paths import quoted, read_regular
 from prime_uve.errors import ProjectError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 READ_SIZE = 1 << 16  # bytes
 LARGEST = 1 << 20  # bytes; of an env file, or of an exclude file
 SHA1_DIGITS = 40
@@ -74,6 +78,15 @@ def git(folder: str, *args: str) -> bytes:
             f"git {args[0]} failed in {folder!r} (exit code {code}); see what it says: git -C {quoted(folder)} status"
         )
     return output
+
+
+def answer(checkout: str, *args: str) -> bytes:
+    """Return what ``git`` prints on stdout, empty if it fails, of a checkout other than the one that a hook runs in.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    return _run(_command(checkout, *args), quiet=True, environ=outer_environ())[1]
 
 
 def index_entries(checkout: str, *patterns: str) -> list[Entry]:
@@ -277,30 +290,29 @@ def _command(folder: str, *args: str) -> list[str]:
     return ["git", "-C", folder, "--no-literal-pathspecs", "-c", "core.fsmonitor=false", *args]
 
 
-def _run(argv: list[str], *, quiet: bool = False) -> tuple[int, bytes]:
+def _run(argv: list[str], *, quiet: bool = False, environ: "Mapping[str, str]" = os.environ) -> tuple[int, bytes]:
     try:
         if sys.platform == "win32":
             import subprocess
 
-            done = subprocess.run(
-                argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if quiet else None, check=False
-            )
+            quietly = subprocess.DEVNULL if quiet else None
+            done = subprocess.run(argv, env=environ, stdout=subprocess.PIPE, stderr=quietly, check=False)
             return done.returncode, done.stdout
-        return _spawn(argv, quiet=quiet)
+        return _spawn(argv, environ, quiet=quiet)
     except FileNotFoundError:
         raise ProjectError("git is not on PATH; install Git") from None
     except OSError as error:
         raise ProjectError(f"cannot run git: {error.strerror}; see PATH, or install Git") from error
 
 
-def _spawn(argv: list[str], *, quiet: bool) -> tuple[int, bytes]:
+def _spawn(argv: list[str], environ: "Mapping[str, str]", *, quiet: bool) -> tuple[int, bytes]:
     source, sink = os.pipe()
     try:
         actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [(os.POSIX_SPAWN_DUP2, sink, 1)]
         if quiet:
             actions.append((os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0))
         try:
-            pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions)
+            pid = os.posix_spawnp(argv[0], argv, environ, file_actions=actions)
         finally:
             os.close(sink)
         output = bytearray()

@@ -12,7 +12,7 @@ from prime_uve.core.cache import Cache, new_row, project_key, put
 from prime_uve.core.env_file import LOCAL_NAME, load, named_environment, reading_environ
 from prime_uve.core.paths import expand, generate_hash, get_project_name, portable, quoted
 from prime_uve.core.validation import Presence, look_at_project, mismatch_sentence, same_place
-from prime_uve.errors import PrimeUveError
+from prime_uve.errors import CacheError, PrimeUveError
 
 
 class Outcome(StrEnum):
@@ -131,6 +131,20 @@ def preview(
     rows = cache.list_all()
     presences = {**_presences(_claims(rows, project, venv_path), project, gone), **_marked(rows, project, venv_path)}
     return decide(project, venv_path, rows.get(project), presences, accept=accept)
+
+
+def living_claims(cache: Cache, project_path: Path, venv_path: str) -> list[str]:
+    """Return the other checkouts that are there and have the environment, by the registry or by its marker.
+
+    A registry that cannot be read claims nothing; the marker still does.
+    """
+    project, venv_path = project_key(project_path), portable(expand(venv_path))
+    try:
+        rows = cache.list_all()
+    except CacheError:
+        rows = {}
+    presences = {**_presences(_claims(rows, project, venv_path), project, ()), **_marked(rows, project, venv_path)}
+    return [other for other, presence in presences.items() if presence is Presence.HERE]
 
 
 def decide(
