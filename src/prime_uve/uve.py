@@ -65,7 +65,8 @@ def inherited() -> dict[str, str]:
 def prepare(args: "Sequence[str]", environ: "Mapping[str, str]") -> dict[str, str]:
     """Return the variables that uv is to be run with for `args`: `environ`, and what the env files add.
 
-    Warns on stderr where another environment was set; registers the project where it is not registered.
+    Warns on stderr where another environment was set; registers the project where it is not registered. For ``uv venv``
+    without a path it goes to the project's folder.
 
     Raises:
         ProjectError: the command needs an environment and no env file names one, or it is another project's.
@@ -94,7 +95,7 @@ def prepare(args: "Sequence[str]", environ: "Mapping[str, str]") -> dict[str, st
             f"the environment {environment!r} does not exist yet; make it: uve sync --project {quoted(root)}"
         )
     if line.makes_default_environment:
-        result["UV_PROJECT"] = _project_of_environment(line, environ, root, environment)
+        _go_where_uv_makes_it(_start(line, environ), root, environment)
     _note_use(root, environment)
     result[KEY] = result["VIRTUAL_ENV"] = environment
     return result
@@ -126,17 +127,18 @@ def _no_environment(start: str, root: str | None) -> ProjectError:
     return ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init {quoted(root)}")
 
 
-def _project_of_environment(line: CommandLine, environ: "Mapping[str, str]", root: str, environment: str) -> str:
-    """Return the project for which ``uv venv`` makes the project's environment, and no ``.venv`` where it stands.
+def _go_where_uv_makes_it(start: str, root: str, environment: str) -> None:
+    """Go from `start` to the project `root`: only there ``uv venv`` makes its environment, elsewhere a ``.venv``.
 
     Raises:
-        ProjectError: uv would make a ``.venv`` all the same.
+        ProjectError: uv would make a ``.venv`` all the same: it is told to start elsewhere, or takes `root` for a part
+            of another project.
     """
-    # uv takes the environment of a project only at the very root of its workspace.
-    start = os.path.realpath(_start(line, environ)) if "--project" in line.options else root
-    if start == root == find_project_root(root):
-        return root
-    raise ProjectError(f"uv would make a .venv here; name the environment: uve venv {quoted(environment)}")
+    start = os.path.realpath(start)
+    if find_project_root(root) != root or start not in (root, os.path.realpath(working_directory())):
+        raise ProjectError(f"uv would make a .venv here; name the environment: uve venv {quoted(environment)}")
+    if start != root:
+        os.chdir(root)
 
 
 def _note_use(root: str, environment: str) -> None:
