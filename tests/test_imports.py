@@ -18,11 +18,13 @@ SOURCES = Path(prime_uve.__file__).parent
 FLOORS = [
     {"__init__", "errors", "stderr"},
     {"core.child", "core.command_line", "core.document", "core.env_syntax", "core.paths", "core.uv", "core.whole_file"},
-    {"core.claims", "core.git", "core.lookup", "core.marker"},
-    {"core.change", "core.env_file"},
+    {"core.claims", "core.git", "core.hook_text", "core.lookup", "core.marker"},
+    {"core.change", "core.configured_hooks", "core.env_file", "core.hooks_folder"},
+    {"core.hook_status", "core.hooks"},
     {"core.lock", "core.project"},
     {"core.store"},
     {"core.validation"},
+    {"core.portability"},
     {"core.cache"},
     {"core.inventory", "core.registration", "core.repository"},
     {"core.commit", "core.rebuild", "core.repair"},
@@ -34,7 +36,7 @@ FLOORS = [
     {"hook"},
     {"cli.__init__", "cli.output"},
     {"cli.options"},
-    {"cli.check", "cli.doctor", "cli.init", "cli.list", "cli.register", "cli.repair", "cli.unregister"},
+    {"cli.check", "cli.doctor", "cli.hook", "cli.init", "cli.list", "cli.register", "cli.repair", "cli.unregister"},
     {"cli.main"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

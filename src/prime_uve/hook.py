@@ -25,11 +25,11 @@ check     stop a commit whose .env.uve is wrong, or names another environment th
           --fix: write ${HOME} where the file spells out a home
 register  register the environment that .env.uve names; take over a change that came in through Git
 sync      register, then run uv sync where Git changed uv.lock, pyproject.toml or an env file
-EVENT     what Git calls the hook, with what Git gives it: pre-commit, pre-merge-commit and pre-push check,
+EVENT     what Git calls the hook, with what Git gives it: pre-commit and pre-merge-commit check,
           post-checkout, post-merge, post-rewrite and post-commit register
 """
 
-CHECKING_EVENTS = ("pre-commit", "pre-merge-commit", "pre-push")
+CHECKING_EVENTS = ("pre-commit", "pre-merge-commit")
 
 
 def main(argv: "Sequence[str] | None" = None) -> int:
@@ -53,6 +53,14 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     except KeyboardInterrupt:
         tell("prime-uve: interrupted")
         return INTERRUPTED
+
+
+def program() -> None:
+    """Run `main` and end the process, without the tidying up of an interpreter, for which every hook would wait."""
+    code = main()
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    os._exit(code)
 
 
 def _run(args: "Sequence[str]", folder: str) -> int:
@@ -79,11 +87,11 @@ def check(folder: str, *, fix: bool = False) -> int:
     Raises:
         ProjectError: `folder` is in no Git checkout, or Git failed.
     """
+    from prime_uve.core.commit import check_index, fix_index
+
     checkout = _checkout(folder)
     if checkout is None:
         return 0
-    from prime_uve.core.commit import check_index, fix_index
-
     done = fix_index(checkout) if fix else []
     verdict = check_index(checkout, static=is_ci())
     for sentence in (*done, *verdict.notes, *verdict.problems):

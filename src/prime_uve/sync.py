@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prime_uve.core import git
 from prime_uve.core.cache import Cache
-from prime_uve.core.env_file import NAME, load, reading_environ, trusted_environment
+from prime_uve.core.env_file import NAME, trusted_reading
 from prime_uve.core.paths import MANIFEST, quoted
 from prime_uve.core.project import find_env_root
 from prime_uve.core.registration import Outcome, preview
@@ -69,13 +69,12 @@ def _roots(folders: list[str]) -> "Iterator[str]":
 def _sync_own(root: str) -> str:
     again = f"uve sync --project {quoted(root)}"
     try:
-        reading = load(root, reading_environ())
-        environment = trusted_environment(reading) if reading is not None else None
-        if environment is None:
+        found = trusted_reading(root)
+        if found is None:
             return ""
-        found = preview(Cache(), Path(root), environment)
-        if found.outcome is not Outcome.UNCHANGED:
-            return f"not synced: {found.message}"
+        registration = preview(Cache(), Path(root), found[1])
+        if registration.outcome is not Outcome.UNCHANGED:
+            return f"not synced: {registration.message}"
         code = sync(root)
     except PrimeUveError as error:
         return f"not synced: {error}"

@@ -6,9 +6,7 @@ Hot: imports only what a bare interpreter has already loaded, as long as there i
 import os
 
 from prime_uve.core import git
-from prime_uve.core.env_file import NAME, load, reading_environ, trusted_environment
-from prime_uve.core.lookup import is_registered
-from prime_uve.core.paths import portable, quoted
+from prime_uve.core.paths import ENV_NAME, portable, quoted
 from prime_uve.errors import PrimeUveError
 
 TYPE_CHECKING = False
@@ -27,28 +25,27 @@ def register_all(checkout: str, change: "Change") -> list[str]:
     Raises:
         ProjectError: Git is not there, or failed.
     """
-    sentences = [_register(checkout, entry.path, change) for entry in git.index_entries(checkout, f"**/{NAME}")]
+    sentences = [_register(checkout, entry.path, change) for entry in git.index_entries(checkout, f"**/{ENV_NAME}")]
     return [sentence for sentence in sentences if sentence]
 
 
 def _register(checkout: str, path: str, change: "Change") -> str:
+    # Most repositories have nothing of ours, and their hooks need not wait for this.
+    from prime_uve.core.env_file import trusted_reading
+    from prime_uve.core.lookup import is_registered
+
     root = os.path.realpath(os.path.dirname(os.path.join(checkout, path)))
     try:
-        reading, environment = _named(root)
-        if reading is None or environment is None or is_registered(root, portable(environment)):
+        found = trusted_reading(root)
+        if found is None or is_registered(root, portable(found[1])):
             return ""
         if change.event != "post-rewrite" and git.is_rebasing(checkout):
             return ""  # the hook that ends the rebase sees what has come of it
         if change.is_first:
             _register_in_main_worktree(checkout, path)
-        return _settle(reading, environment, change, is_brought=change.has_brought(checkout, path))
+        return _settle(*found, change, is_brought=change.has_brought(checkout, path))
     except PrimeUveError as error:
         return f"not registered: {error}"
-
-
-def _named(root: str) -> "tuple[Reading | None, str | None]":
-    reading = load(root, reading_environ())
-    return reading, None if reading is None else trusted_environment(reading)
 
 
 def _register_in_main_worktree(checkout: str, path: str) -> None:
@@ -59,13 +56,14 @@ def _register_in_main_worktree(checkout: str, path: str) -> None:
     from pathlib import Path
 
     from prime_uve.core.cache import Cache
+    from prime_uve.core.env_file import trusted_reading
     from prime_uve.core.registration import register
 
     root = os.path.realpath(os.path.dirname(os.path.join(main, path)))
     try:
-        reading, environment = _named(root)
-        if reading is not None and environment is not None and not is_registered(root, portable(environment)):
-            register(Cache(), Path(root), environment)
+        found = trusted_reading(root)
+        if found is not None:
+            register(Cache(), Path(root), found[1])
     except PrimeUveError:
         return  # what is wrong there is told there
 

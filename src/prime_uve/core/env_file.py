@@ -8,14 +8,14 @@ import stat
 
 from prime_uve.core.env_syntax import parse
 from prime_uve.core.marker import is_environment
-from prime_uve.core.paths import BASES_VARIABLE, bases, home, is_inside, open_at_once, quoted
+from prime_uve.core.paths import BASES_VARIABLE, ENV_NAME, bases, home, is_inside, open_at_once, quoted
 from prime_uve.errors import EnvFileError, UntrustedPathError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NAME = ".env.uve"
+NAME = ENV_NAME
 LOCAL_NAME = ".env.uve.local"
 KEY = "UV_PROJECT_ENVIRONMENT"
 OUR_PREFIX = "PRIME_UVE_"
@@ -259,3 +259,17 @@ def trusted_environment(reading: Reading) -> str | None:
             key=KEY,
         )
     return value
+
+
+def trusted_reading(root: str) -> tuple[Reading, str] | None:
+    """Read the env files of the checkout at `root` under the variables of this process, and trust them or refuse.
+
+    Returns the reading and the environment that it names; ``None`` where there is no file, or none that names one.
+
+    Raises:
+        EnvFileError: a file cannot be used, or may not name what it names.
+        CacheError: there is no home.
+    """
+    reading = load(root, reading_environ())
+    environment = trusted_environment(reading) if reading is not None else None
+    return None if reading is None or environment is None else (reading, environment)

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 READ_SIZE = 1 << 16  # bytes
 LARGEST = 1 << 20  # bytes; of an env file, or of an exclude file
 SHA1_DIGITS = 40
-# By these Git tells a hook which repository, index and work tree it means (`git rev-parse --local-env-vars`, without
-# those that hold settings).
-PLACE_VARIABLES = frozenset(
+# What `git rev-parse --local-env-vars` names, but for the settings that `git -c` hands on.
+_PLACE_VARIABLES = frozenset(
     (
-        *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE"),
-        *("GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_WORK_TREE"),
+        *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_DIR", "GIT_GRAFT_FILE"),
+        *("GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_INTERNAL_SUPER_PREFIX", "GIT_NO_REPLACE_OBJECTS"),
+        *("GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_QUARANTINE_PATH", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE"),
+        "GIT_WORK_TREE",
     )
 )
 
@@ -40,30 +41,49 @@ class Entry:
 
 def outer_environ() -> dict[str, str]:
     """Return the variables of this process without those by which Git tells a hook of the repository that it is in."""
-    return {name: value for name, value in os.environ.items() if name not in PLACE_VARIABLES}
+    return {name: value for name, value in os.environ.items() if name not in _PLACE_VARIABLES}
 
 
 def find_checkout(start: str) -> str | None:
     """Return the top folder of the Git checkout that `start` lies in, links resolved; ``None`` outside of one.
 
-    Where no folder upwards has a ``.git``, it is ``GIT_WORK_TREE`` (from `start`), if that is set, or what Git says of
-    the ``GIT_DIR`` that it gives a hook: some keep the repository of their settings so.
+    Where no folder upwards has a ``.git``, it is ``GIT_WORK_TREE`` (from `start`), if that is set and holds `start`, or
+    what Git says of the ``GIT_DIR`` that it gives a hook: some keep the repository of their settings so.
     """
+    top = _top(start)
+    if top is not None:
+        return top
+    environ = _environ(start)
+    if environ.get("GIT_WORK_TREE"):
+        told = os.path.join(start, environ["GIT_WORK_TREE"])
+    elif "GIT_DIR" in environ:
+        told = os.fsdecode(ask(start, "rev-parse", "--show-toplevel") or b"").removesuffix("\n")
+    else:
+        told = ""
+    place, top = os.path.realpath(start), os.path.realpath(told)
+    return top if told and f"{place}{os.sep}".startswith(f"{top.rstrip(os.sep)}{os.sep}") else None
+
+
+def _top(start: str) -> str | None:
+    """Return the nearest folder from `start` upwards that has a ``.git``."""
     folder = os.path.realpath(start)
     while not os.path.lexists(os.path.join(folder, ".git")):
         parent = os.path.dirname(folder)
         if parent == folder:
-            work_tree = os.environ.get("GIT_WORK_TREE")
-            if work_tree:
-                return os.path.realpath(os.path.join(start, work_tree))
-            return _told_checkout(start) if "GIT_DIR" in os.environ else None
+            return None
         folder = parent
     return folder
 
 
-def _told_checkout(start: str) -> str | None:
-    code, output = _run(_command(start, "rev-parse", "--show-toplevel"), quiet=True)
-    return os.fsdecode(output).removesuffix("\n") if code == 0 else None
+def _environ(folder: str) -> "Mapping[str, str]":
+    """Return the variables to ask Git under about `folder`.
+
+    Those that say where repository and index are have been set for the checkout that Git runs a hook in, which is the
+    one of the working directory; no other is to be looked at through them.
+    """
+    if _PLACE_VARIABLES.isdisjoint(os.environ) or _top(folder) == _top(os.curdir):
+        return os.environ
+    return outer_environ()
 
 
 def git(folder: str, *args: str) -> bytes:
@@ -72,7 +92,7 @@ def git(folder: str, *args: str) -> bytes:
     Raises:
         ProjectError: Git is not there, or failed.
     """
-    code, output = _run(_command(folder, *args))
+    code, output = _run(folder, *args)
     if code != 0:
         raise ProjectError(
             f"git {args[0]} failed in {folder!r} (exit code {code}); see what it says: git -C {quoted(folder)} status"
@@ -80,13 +100,14 @@ def git(folder: str, *args: str) -> bytes:
     return output
 
 
-def answer(checkout: str, *args: str) -> bytes:
-    """Return what ``git`` prints on stdout, empty if it fails, of a checkout other than the one that a hook runs in.
+def ask(folder: str, *args: str) -> bytes | None:
+    """Run ``git`` in `folder` and return what it prints on stdout, ``None`` if it fails; it is quiet about why.
 
     Raises:
         ProjectError: Git is not there.
     """
-    return _run(_command(checkout, *args), quiet=True, environ=outer_environ())[1]
+    code, output = _run(folder, *args, quiet=True)
+    return output if code == 0 else None
 
 
 def index_entries(checkout: str, *patterns: str) -> list[Entry]:
@@ -124,7 +145,7 @@ def committed_blob(checkout: str, path: str, revision: str = "HEAD") -> bytes | 
     Raises:
         ProjectError: Git is not there.
     """
-    code, output = _run(_command(checkout, "cat-file", "blob", f"{revision}:{path}"), quiet=True)
+    code, output = _run(checkout, "cat-file", "blob", f"{revision}:{path}", quiet=True)
     return output if code == 0 else None
 
 
@@ -144,7 +165,7 @@ def is_only_intended(checkout: str, entry: Entry) -> bool:
         ProjectError: Git is not there.
     """
     path = f":(top,literal){entry.path}"
-    is_staged = _run(_command(checkout, "diff", "--cached", "--quiet", "--", path), quiet=True)[0] != 0
+    is_staged = _run(checkout, "diff", "--cached", "--quiet", "--", path, quiet=True)[0] != 0
     return not is_staged and committed_blob(checkout, entry.path) is None
 
 
@@ -154,7 +175,7 @@ def is_unchanged(checkout: str, path: str, *, since: str) -> bool:
     Raises:
         ProjectError: Git is not there.
     """
-    return _run(_command(checkout, "diff", "--quiet", since, "--", f":(top,literal){path}"), quiet=True)[0] == 0
+    return _run(checkout, "diff", "--quiet", since, "--", f":(top,literal){path}", quiet=True)[0] == 0
 
 
 def is_staged(checkout: str, path: str) -> bool:
@@ -163,7 +184,7 @@ def is_staged(checkout: str, path: str) -> bool:
     Raises:
         ProjectError: Git is not there.
     """
-    return _run(_command(checkout, "diff", "--quiet", "--", f":(top,literal){path}"), quiet=True)[0] == 0
+    return _run(checkout, "diff", "--quiet", "--", f":(top,literal){path}", quiet=True)[0] == 0
 
 
 def changed_paths(checkout: str, old: str, new: str | None, *patterns: str) -> list[str]:
@@ -176,9 +197,8 @@ def changed_paths(checkout: str, old: str, new: str | None, *patterns: str) -> l
     """
     revisions = ["--cached", old] if new is None else [old, new]
     pathspecs = [f":(top,glob){pattern}" for pattern in patterns]
-    asked = _command(checkout, "diff", "--name-only", "--no-renames", "-z", *revisions, "--", *pathspecs)
-    _, output = _run(asked, quiet=True)
-    return os.fsdecode(output).split("\0")[:-1]
+    output = ask(checkout, "diff", "--name-only", "--no-renames", "-z", *revisions, "--", *pathspecs)
+    return os.fsdecode(output or b"").split("\0")[:-1]
 
 
 def last_move(checkout: str) -> bytes:
@@ -187,7 +207,7 @@ def last_move(checkout: str) -> bytes:
     Raises:
         ProjectError: Git is not there.
     """
-    return _run(_command(checkout, "log", "--walk-reflogs", "-1", "--format=%gs", "HEAD"), quiet=True)[1]
+    return ask(checkout, "log", "--walk-reflogs", "-1", "--format=%gs", "HEAD") or b""
 
 
 def squashed_revision(checkout: str) -> str | None:
@@ -278,25 +298,33 @@ def exclude(checkout: str, pattern: str) -> bool:
 
 
 def _oid(content: bytes, digits: int) -> str:
+    hashed = b"blob %d\0" % len(content) + content
+    # hashlib brings OpenSSL along, which costs as much as Git; the modules below it may be missing.
+    try:
+        if digits == SHA1_DIGITS:
+            from _sha1 import sha1
+
+            return str(sha1(hashed, usedforsecurity=False).hexdigest())
+    except ImportError:
+        pass
     import hashlib
 
     algorithm = "sha1" if digits == SHA1_DIGITS else "sha256"
-    return hashlib.new(algorithm, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    return hashlib.new(algorithm, hashed, usedforsecurity=False).hexdigest()
 
 
-def _command(folder: str, *args: str) -> list[str]:
+def _run(folder: str, *args: str, quiet: bool = False) -> tuple[int, bytes]:
     # `git --literal-pathspecs commit`, which is how Magit commits, would have our patterns taken for names. The program
     # of core.fsmonitor comes with a checkout that somebody packed, and is not to be run by a look at the index.
-    return ["git", "-C", folder, "--no-literal-pathspecs", "-c", "core.fsmonitor=false", *args]
-
-
-def _run(argv: list[str], *, quiet: bool = False, environ: "Mapping[str, str]" = os.environ) -> tuple[int, bytes]:
+    argv = ["git", "-C", folder, "--no-literal-pathspecs", "-c", "core.fsmonitor=false", *args]
+    environ = _environ(folder)
     try:
         if sys.platform == "win32":
             import subprocess
 
-            quietly = subprocess.DEVNULL if quiet else None
-            done = subprocess.run(argv, env=environ, stdout=subprocess.PIPE, stderr=quietly, check=False)
+            done = subprocess.run(
+                argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if quiet else None, check=False
+            )
             return done.returncode, done.stdout
         return _spawn(argv, environ, quiet=quiet)
     except FileNotFoundError:

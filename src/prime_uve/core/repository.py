@@ -60,4 +60,5 @@ def _origin(top: str) -> str | None:
 
 
 def _lines(top: str, *args: str) -> list[str]:
-    return os.fsdecode(git.answer(top, *args)).splitlines()
+    # Named, because a hook that runs us has variables that name another one.
+    return os.fsdecode(git.ask(top, f"--git-dir={os.path.join(top, '.git')}", *args) or b"").splitlines()
