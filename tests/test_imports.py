@@ -17,7 +17,8 @@ SOURCES = Path(prime_uve.__file__).parent
 # From the ground up; a module may import those of lower floors only.
 FLOORS = [
     {"__init__", "errors", "stderr"},
-    {"core.deadline", "core.document", "core.env_syntax", "core.mounts", "core.paths", "core.uv", "core.whole_file"},
+    {"core.child", "core.command_line", "core.deadline", "core.document", "core.env_syntax", "core.mounts"},
+    {"core.paths", "core.uv", "core.whole_file"},
     {"core.claims", "core.git", "core.hook_text", "core.lookup", "core.marker"},
     {"core.change", "core.configured_hooks", "core.env_file", "core.hooks_folder"},
     {"core.hook_status", "core.hooks"},
@@ -26,7 +27,7 @@ FLOORS = [
     {"core.validation"},
     {"core.portability"},
     {"core.cache"},
-    {"core.inventory", "core.registration"},
+    {"core.inventory", "core.registration", "core.repository"},
     {"core.commit", "core.rebuild", "core.repair"},
     {"core.diagnosis", "core.initialization"},
     {"core.arrival"},

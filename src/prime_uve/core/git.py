@@ -150,12 +150,12 @@ def committed_blob(checkout: str, path: str, revision: str = "HEAD") -> bytes | 
 
 
 def is_tracked(checkout: str, path: str) -> bool:
-    """Tell whether the index holds `path`.
+    """Tell whether the index holds `path`, in whatever case: some file systems know no difference.
 
     Raises:
-        ProjectError: Git is not there.
+        ProjectError: Git is not there, or failed: it does not look into the checkout of another user.
     """
-    return _run(checkout, "ls-files", "--error-unmatch", "--", f":(top,literal){path}", quiet=True)[0] == 0
+    return bool(git(checkout, "ls-files", "--", f":(top,literal,icase){path}"))
 
 
 def is_only_intended(checkout: str, entry: Entry) -> bool:

@@ -15,7 +15,7 @@ from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.env_file import LOCAL_NAME, load, named_environment
 from prime_uve.core.paths import expand, generate_hash, get_project_name, portable, quoted
 from prime_uve.core.validation import Machine, Presence, look_at_project, mismatch_sentence, same_place
-from prime_uve.errors import PrimeUveError
+from prime_uve.errors import CacheError, PrimeUveError
 
 
 class Outcome(StrEnum):
@@ -134,6 +134,20 @@ def preview(
     rows = cache.list_all()
     presences = _others(rows, project, venv_path, gone)
     return decide(project, venv_path, rows.get(project), presences, accept=accept)
+
+
+def living_claims(cache: Cache, project_path: Path, venv_path: str) -> list[str]:
+    """Return the other checkouts that are there and have the environment, by the registry or by its marker.
+
+    A registry that cannot be read claims nothing; the marker still does.
+    """
+    project, venv_path = project_key(project_path), portable(expand(venv_path))
+    try:
+        rows = cache.list_all()
+    except CacheError:
+        rows = {}
+    others = _others(rows, project, venv_path, ())
+    return [other for other, presence in others.items() if presence is Presence.HERE]
 
 
 def decide(
