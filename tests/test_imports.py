@@ -24,6 +24,8 @@ FLOORS = [
     {"core.store"},
     {"core.validation"},
     {"core.cache"},
+    {"core.ownership", "core.environment", "core.spelling"},
+    {"core.survey"},
     {"core.inventory", "core.registration"},
     {"core.commit", "core.rebuild"},
     {"core.diagnosis", "core.initialization"},
