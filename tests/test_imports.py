@@ -17,7 +17,7 @@ SOURCES = Path(prime_uve.__file__).parent
 # From the ground up; a module may import those of lower floors only.
 FLOORS = [
     {"__init__", "errors", "stderr"},
-    {"core.document", "core.env_syntax", "core.paths", "core.uv", "core.whole_file"},
+    {"core.deadline", "core.document", "core.env_syntax", "core.mounts", "core.paths", "core.uv", "core.whole_file"},
     {"core.claims", "core.git", "core.lookup", "core.marker"},
     {"core.env_file"},
     {"core.lock", "core.project"},

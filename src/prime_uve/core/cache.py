@@ -4,13 +4,16 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from errno import ELOOP, ENAMETOOLONG
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from prime_uve.core import marker
+from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
+from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import expand, portable, quoted, registry_path
 from prime_uve.core.store import Store
-from prime_uve.core.validation import ValidationResult, judge, observe, witness
+from prime_uve.core.validation import ValidationResult, judge, observe_all, witness
 from prime_uve.errors import CacheError
 
 __all__ = ["Cache", "CacheError", "ValidationResult"]
@@ -80,12 +83,12 @@ class Cache:
         ``venv_path_expanded`` is what ``venv_path`` means with the present home.
         """
         rows = self._rows()
-        row = rows.get(_found(rows, _keys(project_path)))
+        row = rows.get(_found(rows, self._keys(project_path)))
         return _present(row) if isinstance(row, dict) else None
 
     def remove_mapping(self, project_path: Path) -> bool:
         """Remove the mapping of a project; return whether there was one. The environment itself is not touched."""
-        keys = _keys(project_path)
+        keys = self._keys(project_path)
 
         def change(rows: dict[str, Any]) -> bool:
             project = _found(rows, keys)
@@ -103,22 +106,31 @@ class Cache:
         """Return copies of all rows as they stand, with those that are no mappings, which `list_all` leaves out."""
         return self._rows()
 
-    def validate_mapping(self, project_path: Path) -> ValidationResult:
+    def validate_mapping(self, project_path: Path, *, timeout: float = LOOK_SECONDS) -> ValidationResult:
         """Compare the mapping of a project with what there is, and stamp its ``last_validated``.
 
         A project that is not registered is an ``error``. Failing to write the stamp is no failure of the validation.
+
+        Args:
+            project_path: absolute path of the project.
+            timeout: see `validate_all`.
         """
         rows = self._rows()
-        project = _found(rows, _keys(project_path))
+        project = _found(rows, self._keys(project_path))
         if project not in rows:
             return ValidationResult(
                 "error", [f"{project!r} is not registered; register it: prime-uve init {quoted(project)}"]
             )
-        return self._validate({project: rows[project]})[project]
+        return self._validate({project: rows[project]}, timeout)[project]
 
-    def validate_all(self) -> dict[str, ValidationResult]:
-        """Compare all mappings with what there is: the registry is read once and the stamps are written once."""
-        return self._validate(self._rows())
+    def validate_all(self, *, timeout: float = LOOK_SECONDS) -> dict[str, ValidationResult]:
+        """Compare all mappings with what there is: the registry is read once and the stamps are written once.
+
+        Args:
+            timeout: seconds for which a mount may say nothing; what lies on it is then an ``error``. However many
+                projects lie on mounts that hang, this time is lost once.
+        """
+        return self._validate(self._rows(), timeout)
 
     def clear(self) -> None:
         """Remove all mappings. The environments are not touched."""
@@ -182,15 +194,21 @@ class Cache:
         rows: dict[str, Any] = self._store.read()["venvs"]
         return rows
 
-    def _validate(self, rows: Mapping[str, Any]) -> dict[str, ValidationResult]:
-        results = {
-            project: judge(observe(project, row if isinstance(row, dict) else {})) for project, row in rows.items()
-        }
+    def _keys(self, project_path: Path) -> tuple[str, str]:
+        """Return the keys under which a project may be registered; what does not answer can still be forgotten."""
+        path, table = os.fspath(project_path), read_table()
+        point = table.point_of(path)
+        if point in (table.point_of(os.path.abspath(os.sep)), table.point_of(os.fspath(self.path))):
+            return project_key(project_path), path
+        return answers([Look("", point, partial(project_key, project_path))]).get("", path), path
+
+    def _validate(self, rows: Mapping[str, Any], timeout: float) -> dict[str, ValidationResult]:
+        known = {project: row if isinstance(row, dict) else {} for project, row in rows.items()}
+        seen = observe_all(known, timeout=timeout)
+        results = {project: judge(observation) for project, observation in seen.items()}
         if not results:
             return results
-        for project, result in results.items():
-            if result.is_valid:
-                marker.give(expand(rows[project]["venv_path"]), project)
+        _mark({seen[project].registered: project for project, result in results.items() if result.is_valid}, timeout)
         stamp = now()
 
         def change(present: dict[str, Any]) -> None:
@@ -204,6 +222,12 @@ class Cache:
             # A registry on a read-only disk, or one that somebody holds, can still be validated.
             pass
         return results
+
+
+def _mark(environments: Mapping[str, str], timeout: float) -> None:
+    """Give each environment the marker of its project, if it has none."""
+    table = read_table()
+    answers([Look(it, table.point_of(it), partial(marker.give, it, environments[it])) for it in environments], timeout)
 
 
 def project_key(project_path: Path) -> str:
@@ -232,10 +256,6 @@ def project_key(project_path: Path) -> str:
         except OSError as error:
             trouble = error
     raise CacheError(f"cannot resolve {path!r}: {trouble.strerror}; see ls -ld {quoted(path)}") from trouble
-
-
-def _keys(project_path: Path) -> tuple[str, str]:
-    return project_key(project_path), os.fspath(project_path)
 
 
 def _found(rows: Mapping[str, object], keys: tuple[str, str]) -> str:

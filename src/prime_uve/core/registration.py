@@ -4,14 +4,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache, new_row, project_key, put
-from prime_uve.core.env_file import LOCAL_NAME, load, named_environment, reading_environ
+from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
+from prime_uve.core.env_file import LOCAL_NAME, load, named_environment
 from prime_uve.core.paths import expand, generate_hash, get_project_name, portable, quoted
-from prime_uve.core.validation import Presence, look_at_project, mismatch_sentence, same_place
+from prime_uve.core.validation import Machine, Presence, look_at_project, mismatch_sentence, same_place
 from prime_uve.errors import PrimeUveError
 
 
@@ -96,7 +99,7 @@ def _attempt(cache: Cache, project: str, row: dict[str, Any], *, accept: bool) -
     # Other people's paths are looked at before the lock is taken: a share can hang.
     rows = cache.list_all()
     claims = _claims(rows, project, venv_path)
-    presences = {**_presences(claims, project), **_marked(rows, project, venv_path)}
+    presences = _others(rows, project, venv_path)
 
     def change(rows: dict[str, Any]) -> Registration | None:
         present = {key: value for key, value in rows.items() if isinstance(value, dict)}
@@ -122,7 +125,7 @@ def preview(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = 
     """
     project, venv_path = project_key(project_path), portable(expand(venv_path))
     rows = cache.list_all()
-    presences = {**_presences(_claims(rows, project, venv_path), project), **_marked(rows, project, venv_path)}
+    presences = _others(rows, project, venv_path)
     return decide(project, venv_path, rows.get(project), presences, accept=accept)
 
 
@@ -165,28 +168,45 @@ def _claims(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str)
     return claims
 
 
-def _marked(rows: Mapping[str, object], project: str, venv_path: str) -> dict[str, Presence]:
-    """Return the living checkout that the marker names and no row does: a lost registry frees no environment."""
-    owner = marker.owner(expand(venv_path))
-    if owner is None or owner == project or owner in rows:
-        return {}
+def _others(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str) -> dict[str, Presence]:
+    """Return who else claims the environment, and whether they are there: by a row, or by the marker.
+
+    A lost registry frees no environment: the living checkout that the marker names counts without a row. What does not
+    answer within the default time-out, all in all, is unknown.
+    """
+    machine, end = Machine(), monotonic() + LOOK_SECONDS
+    environment = expand(venv_path)
+    owner_look = Look("", machine.mounts.point_of(environment), partial(marker.owner, environment))
+    owner = answers([owner_look]).get("")
+    claims = _claims(rows, project, venv_path)
+    looks = [
+        Look(other, machine.mounts.point_of(other), partial(_presence, other, mapping, project, machine))
+        for other, mapping in claims.items()
+    ]
+    if owner is not None and owner != project and owner not in rows:
+        ask = partial(_marked_presence, owner, environment, project, machine)
+        looks.append(Look(owner, machine.mounts.point_of(owner), ask))
+    seen = answers(looks, max(0.0, end - monotonic()))
+    found = {look.key: seen.get(look.key, Presence.UNKNOWN) for look in looks}
+    return {other: presence for other, presence in found.items() if other in claims or presence is not Presence.GONE}
+
+
+def _presence(other: str, mapping: Mapping[str, object], project: str, machine: Machine) -> Presence:
+    """Look whether one that claims an environment is there; if it has become a link to `project`, it has moved."""
+    return Presence.GONE if same_place(other, project) else look_at_project(other, mapping, machine).presence
+
+
+def _marked_presence(owner: str, environment: str, project: str, machine: Machine) -> Presence:
+    """Look whether the checkout that a marker names still names the environment."""
     try:
-        reading = load(owner, reading_environ())
+        reading = load(owner, machine.environ)
         named = named_environment(reading) if reading is not None else None
     except PrimeUveError:
-        return {}
-    is_theirs = named is not None and same_place(named, expand(venv_path)) and not same_place(owner, project)
-    return {owner: Presence.HERE} if is_theirs else {}
+        return Presence.GONE
+    is_theirs = named is not None and same_place(named, environment) and not same_place(owner, project)
+    return Presence.HERE if is_theirs else Presence.GONE
 
 
 def _is_same(one: str, other: str) -> bool:
     """Tell whether two registered paths mean one place, by their text: the disks they lie on are not asked."""
     return one == other or os.path.normpath(expand(one)) == os.path.normpath(expand(other))
-
-
-def _presences(claims: Mapping[str, Mapping[str, Any]], project: str) -> dict[str, Presence]:
-    """Look whether those who claim an environment are there; one that has become a link to `project` has moved."""
-    return {
-        other: Presence.GONE if same_place(other, project) else look_at_project(other, mapping).presence
-        for other, mapping in claims.items()
-    }

@@ -7,11 +7,13 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from functools import cached_property, partial
+from typing import Literal, NamedTuple
 
 from dotenv.parser import parse_stream
 
-from prime_uve.core import env_file
+from prime_uve.core import env_file, mounts
+from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.paths import expand, home, quoted
 from prime_uve.errors import EnvFileError
 
@@ -71,7 +73,8 @@ class Observation:
     """What there is to see of a mapping.
 
     `registered` and `named` are the environments, absolute, that the registry and the env files name; `registered` is
-    empty, and `named` is ``None``, where there is nothing readable that names one.
+    empty, and `named` is ``None``, where there is nothing readable that names one. Where both mean one place by way of
+    links, `named` is `registered`.
     """
 
     project: str
@@ -82,6 +85,28 @@ class Observation:
     environment: Sight
 
 
+class Checkout(NamedTuple):
+    """What there is to see of a mapping at its project; see `Observation`."""
+
+    folder: Sight
+    env_file: Sight
+    named: str | None
+
+
+class Machine:
+    """What does not change from mapping to mapping, looked up once: what is mounted, and the variables."""
+
+    @cached_property
+    def mounts(self) -> mounts.MountTable:
+        """The table of mounts."""
+        return mounts.read_table()
+
+    @cached_property
+    def environ(self) -> dict[str, str]:
+        """The variables that env files are read under."""
+        return env_file.reading_environ()
+
+
 def observe(project: str, mapping: Mapping[str, object]) -> Observation:
     """Look at the project, its env files and the environment of a mapping. Writes nothing, raises no `OSError`.
 
@@ -89,14 +114,73 @@ def observe(project: str, mapping: Mapping[str, object]) -> Observation:
         project: resolved path of the project, the key of the mapping.
         mapping: the row of the registry; fields that are missing or of a wrong type count as unknown.
     """
+    machine, registered = Machine(), _registered(mapping)
+    checkout = _look_at_checkout(project, mapping, machine)
+    return _observation(project, registered, checkout, _look(registered) if registered else None)
+
+
+def observe_all(rows: Mapping[str, Mapping[str, object]], *, timeout: float = LOOK_SECONDS) -> dict[str, Observation]:
+    """Look at all mappings as `observe` does, side by side, and leave behind what does not answer: that is unknown.
+
+    Args:
+        rows: the mappings by project.
+        timeout: seconds for which a mount may say nothing before it is given up.
+    """
+    machine = Machine()
+    registered = {project: _registered(row) for project, row in rows.items()}
+    looks: list[Look[tuple[str, str], Checkout | Sight]] = [
+        Look((project, ""), machine.mounts.point_of(project), partial(_look_at_checkout, project, row, machine))
+        for project, row in rows.items()
+    ]
+    looks += [
+        Look(("", place), machine.mounts.point_of(place), partial(_look, place))
+        for place in set(registered.values())
+        if place
+    ]
+    seen = answers(looks, timeout)
+    observations = {}
+    for project, place in registered.items():
+        checkout, environment = seen.get((project, "")), seen.get(("", place))
+        if not isinstance(checkout, Checkout):
+            silent = _silence(project, project, machine.mounts, timeout)
+            checkout = Checkout(silent, silent, None)
+        if place and not isinstance(environment, Sight):
+            environment = _silence(place, project, machine.mounts, timeout)
+        observations[project] = _observation(
+            project, place, checkout, environment if isinstance(environment, Sight) else None
+        )
+    return observations
+
+
+def _registered(mapping: Mapping[str, object]) -> str:
+    """Return the environment that a mapping names, absolute; empty if it names none."""
     venv_path = mapping.get("venv_path")
     registered = expand(venv_path) if isinstance(venv_path, str) else ""
-    folder = look_at_project(project, mapping)
-    named, env_sight = _look_at_env_file(project, mapping) if folder.presence is Presence.HERE else (None, folder)
-    if os.path.isabs(registered):
-        return Observation(project, registered, named, folder, env_sight, _look(registered))
-    lost = f"the registry names no environment for {project!r}; register one: prime-uve init {quoted(project)}"
-    return Observation(project, "", named, folder, env_sight, Sight(Presence.UNKNOWN, lost))
+    return registered if os.path.isabs(registered) else ""
+
+
+def _look_at_checkout(project: str, mapping: Mapping[str, object], machine: Machine) -> Checkout:
+    folder = look_at_project(project, mapping, machine)
+    if folder.presence is not Presence.HERE:
+        return Checkout(folder, folder, None)
+    named, env_sight = _look_at_env_file(project, mapping, machine)
+    registered = _registered(mapping)
+    return Checkout(folder, env_sight, registered if named and same_place(named, registered) else named)
+
+
+def _observation(project: str, registered: str, checkout: Checkout, environment: Sight | None) -> Observation:
+    if environment is None:
+        lost = f"the registry names no environment for {project!r}; register one: prime-uve init {quoted(project)}"
+        environment = Sight(Presence.UNKNOWN, lost)
+    return Observation(project, registered, checkout.named, checkout.folder, checkout.env_file, environment)
+
+
+def _silence(path: str, project: str, table: mounts.MountTable, timeout: float) -> Sight:
+    return Sight(
+        Presence.UNKNOWN,
+        f"{path!r} is out of reach: {table.point_of(path)!r} has not answered for {timeout:g} s; connect it again, "
+        f"or, if it is gone for good, forget it: prime-uve unregister {quoted(project)}",
+    )
 
 
 def judge(seen: Observation) -> ValidationResult:
@@ -120,7 +204,7 @@ def _facts(seen: Observation) -> list[tuple[Status, str]]:
     elif seen.env_file.presence is Presence.HERE and seen.registered:
         if seen.named is None:
             facts.append(("mismatch", _silence_sentence(project, seen.registered)))
-        elif not same_place(seen.named, seen.registered):
+        elif os.path.normpath(seen.named) != os.path.normpath(seen.registered):
             facts.append(("mismatch", mismatch_sentence(project, registered=seen.registered, named=seen.named)))
     if seen.environment.presence is Presence.GONE:
         is_gone = seen.folder.presence is Presence.GONE
@@ -164,7 +248,7 @@ def witness(project: str) -> dict[str, object]:
     """
     seen: dict[str, object] = {}
     mount = _mount_point(project)
-    if mount not in (_mount_point(os.path.sep), _mount_point(os.path.realpath(home()))):
+    if mount not in (_mount_point(os.path.abspath(os.path.sep)), _mount_point(os.path.realpath(home()))):
         seen[MOUNT] = mount
     try:
         seen[PARENT] = os.stat(os.path.dirname(project)).st_ino
@@ -174,20 +258,24 @@ def witness(project: str) -> dict[str, object]:
 
 
 def _mount_point(path: str) -> str:
+    """Return the mount point that `path` lies on; Windows, which has no table, is asked about each folder."""
+    if os.name != "nt":
+        return mounts.read_table().point_of(path)
     while not os.path.ismount(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)
     return path
 
 
-def look_at_project(project: str, mapping: Mapping[str, object]) -> Sight:
+def look_at_project(project: str, mapping: Mapping[str, object], machine: Machine) -> Sight:
     """Look whether the project of a mapping is there. It is gone only where its witnesses say so."""
     sight = _look(project)
-    return _witnessed(project, mapping) if sight.presence is Presence.GONE else sight
+    return _witnessed(project, mapping, machine) if sight.presence is Presence.GONE else sight
 
 
-def _witnessed(project: str, mapping: Mapping[str, object]) -> Sight:
+def _witnessed(project: str, mapping: Mapping[str, object], machine: Machine) -> Sight:
     mount, parent_inode = mapping.get(MOUNT), mapping.get(PARENT)
-    if isinstance(mount, str) and not os.path.ismount(mount):
+    # A subvolume is in no table, and a disk may have been mounted since it was read.
+    if isinstance(mount, str) and mount not in machine.mounts and not os.path.ismount(mount):
         return Sight(
             Presence.UNKNOWN,
             f"{project!r} is out of reach: nothing is mounted at {mount!r}; mount it, or, if it is gone for good, "
@@ -224,13 +312,13 @@ def _look(folder: str) -> Sight:
         return Sight(Presence.UNKNOWN, f"{folder!r} cannot be looked at: {reason}; see ls -ld {quoted(folder)}")
 
 
-def _look_at_env_file(project: str, mapping: Mapping[str, object]) -> tuple[str | None, Sight]:
-    environ = env_file.reading_environ()
+def _look_at_env_file(project: str, mapping: Mapping[str, object], machine: Machine) -> tuple[str | None, Sight]:
+    environ = machine.environ
     try:
         reading = env_file.load(project, environ)
         if reading is None:
             # An empty mount point looks like a project without an env file.
-            return None, _witnessed(project, mapping)
+            return None, _witnessed(project, mapping, machine)
         named = env_file.named_environment(reading)  # it refuses what is not to be shown
         refuse_ambiguity(reading, environ)
     except EnvFileError as error:
