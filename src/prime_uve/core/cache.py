@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from prime_uve.core import marker
+from prime_uve.core import kept, marker
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import expand, portable, quoted, registry_path
 from prime_uve.core.store import Store
-from prime_uve.core.validation import ValidationResult, judge, observe_all, witness
+from prime_uve.core.validation import MOUNT, PARENT, ValidationResult, judge, observe_all, witness
 from prime_uve.errors import CacheError
 
 __all__ = ["Cache", "CacheError", "ValidationResult"]
@@ -285,14 +285,23 @@ def new_row(project: str, venv_path: str, project_name: str, path_hash: str) -> 
 
 
 def put(rows: dict[str, Any], project: str, row: Row) -> None:
-    """Lay `row` over the row that `project` has; its ``created_at`` and fields that we do not know stay."""
+    """Lay `row` over the row that `project` has; its ``created_at`` and fields that we do not know stay.
+
+    That it is kept goes with the environment: another one is not kept.
+    """
     old = rows.get(project)
     if not isinstance(old, dict):
         rows[project] = row
         return
-    kept = {name: old[name] for name in ("created_at",) if name in old}
-    unknown = {name: value for name, value in old.items() if name not in row and name not in ("mount", "parent_inode")}
-    rows[project] = {**row, **kept, **unknown}
+    stale = {MOUNT, PARENT} if _environment(old) == _environment(row) else {MOUNT, PARENT, kept.FIELD}
+    lasting = {name: value for name, value in old.items() if name not in row and name not in stale}
+    since = {name: old[name] for name in ("created_at",) if name in old}
+    rows[project] = {**row, **since, **lasting}
+
+
+def _environment(row: Row) -> str:
+    venv_path = row.get("venv_path")
+    return os.path.normpath(expand(venv_path)) if isinstance(venv_path, str) else ""
 
 
 def now() -> str:

@@ -7,9 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from prime_uve.core.env_file import LOCAL_NAME
+from prime_uve.core.kept import kept
 from prime_uve.core.validation import Observation, Presence, Status, ValidationResult, judge
-
-KEPT = "kept"  # a field of a mapping: {"reason": str, "since": ISO 8601 in UTC}
 
 
 class Claim(StrEnum):
@@ -51,12 +50,9 @@ class Checkout:
 
     @property
     def kept(self) -> str | None:
-        """What `prime_uve.core.cache` has under ``kept``; whatever else stands there keeps, too."""
-        value = (self.mapping or {}).get(KEPT)
-        if value is None or value is False:
-            return None
-        reason = value.get("reason") if isinstance(value, dict) else None
-        return reason if isinstance(reason, str) else ""
+        """See `prime_uve.core.kept`."""
+        found = kept(self.mapping or {})
+        return None if found is None else found[0]
 
     @property
     def created_at(self) -> str | None:
