@@ -102,6 +102,10 @@ class Cache:
         """Return copies of all mappings, by resolved project path."""
         return {project: _present(row) for project, row in self._rows().items() if isinstance(row, dict)}
 
+    def rows(self) -> dict[str, Any]:
+        """Return copies of all rows as they stand, with those that are no mappings, which `list_all` leaves out."""
+        return self._rows()
+
     def validate_mapping(self, project_path: Path, *, timeout: float = LOOK_SECONDS) -> ValidationResult:
         """Compare the mapping of a project with what there is, and stamp its ``last_validated``.
 
