@@ -64,11 +64,21 @@ def glance(project: str, venv_path: str, place: str, repositories: Repositories)
     """
     try:
         content = _read(f"{project}{os.sep}{NAME}")
-        if content != f"{KEY}={venv_path}\n".encode() or os.access(f"{project}{os.sep}{LOCAL_NAME}", os.F_OK):
-            return None
     except (OSError, ValueError):
         return None
+    if content != f"{KEY}={venv_path}\n".encode() or not _is_absent(f"{project}{os.sep}{LOCAL_NAME}"):
+        return None
     return Glance(place, python_of(place), last_use_of(place), repositories.of(project))
+
+
+def _is_absent(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def python_of(environment: str) -> str | None:
