@@ -152,7 +152,7 @@ def as_it_was(project: Path) -> None:
         pytest.param(elsewhere, Claim.LIVING, Claim.RELEASED, id="it names another"),
         pytest.param(bare, Claim.RELEASED, Claim.RELEASED, id="it has no env file"),
         pytest.param(bare_but_local, Claim.LIVING, Claim.LIVING, id="it has the local env file alone"),
-        pytest.param(unreadable, Claim.UNREACHABLE, Claim.UNREACHABLE, id="its env file cannot be read"),
+        pytest.param(unreadable, Claim.UNREADABLE, Claim.UNREADABLE, id="its env file cannot be read"),
         pytest.param(out_of_reach, Claim.UNREACHABLE, Claim.UNREACHABLE, id="it is out of reach"),
         pytest.param(nowhere, Claim.GONE, Claim.GONE, id="it is gone"),
     ],
@@ -253,7 +253,7 @@ def test_a_checkout_inside_an_environment_claims_it(cache: Cache, base: Path) ->
     environment = checkouts.make_environment()
     add(cache, checkouts.make(environment / "src" / "tool", str(base / "other")), str(base / "other"))
     found = next(each for each in take_inventory(cache).environments if each.path == str(environment))
-    assert claims(found) == [("tool", Claim.LIVING, Source.ALIAS)]
+    assert claims(found) == [("tool", Claim.LIVING, Source.INSIDE)]
 
 
 def test_what_a_path_meant_when_it_was_written_is_claimed_where_the_row_is_broken(cache: Cache, project: Path) -> None:
@@ -263,7 +263,7 @@ def test_what_a_path_meant_when_it_was_written_is_claimed_where_the_row_is_broke
     cache.edit(lambda rows: rows[str(project)].update(venv_path=None))
     inventory = take_inventory(cache)
     (environment,) = inventory.environments
-    assert claims(environment) == [("demo", Claim.UNREACHABLE, Source.ALIAS)]
+    assert claims(environment) == [("demo", Claim.UNREADABLE, Source.ALIAS)]
     assert [each.project for each in inventory.homeless] == [str(project)]
 
 
@@ -360,7 +360,7 @@ def test_a_base_that_is_no_folder_is_told(cache: Cache, base: Path) -> None:
 def test_a_row_that_names_no_environment_is_homeless_and_an_error(cache: Cache, project: Path, mapping: object) -> None:
     cache.edit(lambda rows: rows.update({str(project): mapping}))
     (checkout,) = take_inventory(cache).homeless
-    assert (checkout.project, checkout.result.status, checkout.claim) == (str(project), "error", Claim.UNREACHABLE)
+    assert (checkout.project, checkout.result.status, checkout.claim) == (str(project), "error", Claim.UNREADABLE)
     assert "names no environment" in checkout.result.issues[0]
     assert (checkout.created_at, checkout.last_validated, checkout.kept) == (None, None, None)
 

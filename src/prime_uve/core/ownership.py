@@ -15,7 +15,8 @@ class Claim(StrEnum):
     """What a checkout has to do with an environment now."""
 
     LIVING = "living"  # it is there, and the registry or its env file gives it the environment
-    UNREACHABLE = "unreachable"  # nobody can tell
+    UNREADABLE = "unreadable"  # it is there, and what it names cannot be told
+    UNREACHABLE = "unreachable"  # nobody can tell whether it is there
     RELEASED = "released"  # it is there, and names no environment; or the marker alone speaks for it, and its files not
     GONE = "gone"  # it is not there, and that is witnessed
 
@@ -24,14 +25,13 @@ class Source(StrEnum):
     """By what a checkout claims an environment."""
 
     REGISTRY = "registry"
-    ALIAS = (
-        "alias"  # the registry gives it another path, which leads here or into it; or the checkout itself lies in it
-    )
+    ALIAS = "alias"  # the registry gives it another path, which leads here
+    INSIDE = "inside"  # it lies in the environment itself, or its own environment does
     ENV_FILE = "env file"  # the registry gives it another environment, or none that can be read
     MARKER = "marker"  # the marker in the environment names it, and the registry does not
 
 
-PROTECTING = frozenset((Claim.LIVING, Claim.UNREACHABLE))
+PROTECTING = frozenset((Claim.LIVING, Claim.UNREADABLE, Claim.UNREACHABLE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def claim_of(sighting: Sighting, status: Status, *, is_registered: bool) -> Clai
     """
     seen = sighting.seen
     if status == "error":
-        return Claim.UNREACHABLE
+        return Claim.UNREADABLE if seen.folder.presence is Presence.HERE else Claim.UNREACHABLE
     if seen.folder.presence is Presence.GONE:
         # A marker records no witness, and a share that is not mounted leaves an empty folder.
         is_witnessed = sighting.mapping is not None or sighting.has_neighbours

@@ -136,14 +136,15 @@ class Survey:
             if draft is not None and leads_to != path:
                 draft.is_link = True
             for checkout in checkouts:
-                self._give_to_holder(leads_to, replace(checkout, source=Source.ALIAS))
+                self._give_to_holder(leads_to, checkout)
 
     def _give_to_holder(self, path: str, checkout: Checkout) -> None:
         """Give a claim on a real path to the child of a base that this is, or that holds it."""
         child = self._places.child_around(path)
         draft = self.drafts.get(folded(child)) if child is not None else None
         if draft is not None:
-            _add(draft, checkout)
+            is_inside = self._places.spelled(path)[0] != draft.path
+            _add(draft, replace(checkout, source=Source.INSIDE if is_inside else Source.ALIAS))
 
     def _meant(self, sighting: Sighting, path: str) -> Sighting:
         """Return what was seen of a checkout as if the registry gave it the environment at `path`."""
