@@ -28,7 +28,8 @@ FLOORS = [
     {"core.cache"},
     {"core.environment", "core.keeping", "core.ownership", "core.spelling"},
     {"core.survey"},
-    {"core.listing"},
+    {"core.listed"},
+    {"core.arrangement", "core.listing"},
     {"core.gate", "core.inventory", "core.registration"},
     {"core.pruning"},
     {"core.removal"},
@@ -38,7 +39,7 @@ FLOORS = [
     {"hook", "uve"},
     {"cli.__init__", "cli.output"},
     {"cli.options"},
-    {"cli.check", "cli.doctor", "cli.init", "cli.list", "cli.register", "cli.unregister"},
+    {"cli.check", "cli.doctor", "cli.init", "cli.keep", "cli.list", "cli.register", "cli.unkeep", "cli.unregister"},
     {"cli.main"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

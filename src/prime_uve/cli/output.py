@@ -25,14 +25,17 @@ def warn(sentence: str) -> None:
 
 def emit_json(document: object) -> None:
     """Print `document` as the one JSON document on stdout, ASCII only, so that every file name comes through."""
-    _print(json.dumps(document, indent=2))
+    if isinstance(document, list) and document:
+        # A row a line, and by the encoder that is quick.
+        _print("[\n  " + ",\n  ".join(map(json.dumps, document)) + "\n]")
+    else:
+        _print(json.dumps(document, indent=2))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows of cells under their columns: fitted to a terminal, tab-separated elsewhere."""
-    cells = [[printable(cell) for cell in row] for row in rows]
-    if sys.stdout is None or not sys.stdout.isatty():
-        _print("\n".join("\t".join(row) for row in (columns, *cells)))
+    if not is_terminal():
+        _print("\n".join(map(_tabbed, (columns, *rows))))
         return
     from rich.console import Console
     from rich.table import Table
@@ -41,9 +44,22 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     drawn = Table(box=None, pad_edge=False)
     for column in columns:
         drawn.add_column(column, overflow="fold")
-    for row in cells:
-        drawn.add_row(*map(Text, row))
+    for row in rows:
+        drawn.add_row(*[Text(printable(cell)) for cell in row])
     Console().print(drawn)
+
+
+def is_terminal() -> bool:
+    """Tell whether a person sees what is printed on stdout."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def sized(count: int) -> str:
+    """Return a number of bytes in the unit that a person reads best: ``1.5 GiB``."""
+    size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while size >= 1000 and len(units) > 1:  # noqa: PLR2004
+        size, units = size / 1024, units[1:]
+    return f"{size:.0f} {units[0]}" if units[0] == "B" else f"{size:.1f} {units[0]}"
 
 
 @contextmanager
@@ -74,6 +90,13 @@ def _print(text: str) -> None:
     except OSError as error:
         sys.stdout = None  # or Python would try again at the end, and complain
         raise OutputError(f"cannot write to standard output: {error.strerror}; see where it goes") from error
+
+
+def _tabbed(row: Sequence[str]) -> str:
+    joined = "".join(row)
+    # Nearly always there is nothing to escape, and that is told of a row at once.
+    is_plain = joined.isascii() and joined.isprintable()
+    return "\t".join(row if is_plain else map(printable, row))
 
 
 def printable(text: str) -> str:

@@ -24,10 +24,13 @@ class Repositories:
         passed = []
         while folder not in self._known:
             passed.append(folder)
-            entry = os.path.join(folder, ".git")
+            entry = f"{folder}{os.sep}.git"
+            if os.access(entry, os.F_OK):
+                self._known[folder] = _common(folder, entry)
+                break
             above = os.path.dirname(folder)
-            if above == folder or os.access(entry, os.F_OK):
-                self._known[folder] = _common(folder, entry) if os.access(entry, os.F_OK) else None
+            if above == folder:
+                self._known[folder] = None
                 break
             folder = above
         found = self._known[folder]

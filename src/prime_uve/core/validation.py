@@ -10,8 +10,6 @@ from enum import Enum
 from functools import cached_property, partial
 from typing import Literal, NamedTuple
 
-from dotenv.parser import parse_stream
-
 from prime_uve.core import env_file, mounts
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.paths import expand, home, quoted
@@ -339,6 +337,9 @@ def refuse_ambiguity(reading: env_file.Reading, environ: Mapping[str, str]) -> N
     """
     if reading.environment is None:
         return
+    # A listing of what is plain has no use for it, and need not pay for the import.
+    from dotenv.parser import parse_stream
+
     text = reading.content.decode("utf-8-sig")
     # Not by dotenv_values(), which logs what it does not understand: that would land on the stderr of a commit.
     raw = {line.key: line.value for line in parse_stream(io.StringIO(text))}.get(env_file.KEY) or ""
