@@ -54,14 +54,6 @@ def is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def sized(count: int) -> str:
-    """Return a number of bytes in the unit that a person reads best: ``1.5 GiB``."""
-    size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while size >= 1000 and len(units) > 1:  # noqa: PLR2004
-        size, units = size / 1024, units[1:]
-    return f"{size:.0f} {units[0]}" if units[0] == "B" else f"{size:.1f} {units[0]}"
-
-
 @contextmanager
 def progress(doing: str, *, is_shown: bool) -> Iterator[Callable[[str], None]]:
     """Give a function that tells a person what is being worked on: a bar on stderr, if that is a terminal."""

@@ -143,6 +143,14 @@ class Cache:
         """
         self._store.update(lambda _document: None)
 
+    def damage(self) -> str | None:
+        """Say what is the matter with the file as it is now; ``None`` where nothing is, or where there is none.
+
+        Raises:
+            CacheError: it cannot be read.
+        """
+        return self._store.damage()
+
     def damaged_copies(self) -> list[Path]:
         """Return the files that hold the bytes of a registry that was damaged, oldest first.
 

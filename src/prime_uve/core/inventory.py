@@ -4,8 +4,9 @@ It is the ground on which is decided what may be deleted, so it errs on one side
 the registry or a marker gives him, and who may mean an environment by another spelling or by his env file claims it.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from prime_uve.core.cache import Cache
 from prime_uve.core.deadline import LOOK_SECONDS
@@ -57,14 +58,17 @@ class Environment:
 class Inventory:
     """What there is at one moment.
 
-    `bases` are those that environments may be deleted from. `homeless` are checkouts whose row names no environment
-    that can be read. `troubles` are sentences about what could not be looked at as a whole.
+    `bases` are those that answered. `homeless` are checkouts whose row names no environment
+    that can be read. `troubles` are sentences about what could not be looked at as a whole. `rows` are those of the
+    registry that all this rests on; `is_lost`: there is no registry, and there was one.
     """
 
     bases: tuple[str, ...]
     environments: tuple[Environment, ...]
     homeless: tuple[Checkout, ...] = ()
     troubles: tuple[str, ...] = ()
+    rows: Mapping[str, object] = field(default_factory=dict)
+    is_lost: bool = False
 
     @property
     def registered(self) -> list[Checkout]:
@@ -88,9 +92,11 @@ def take_inventory(cache: Cache, *, timeout: float = LOOK_SECONDS, also: Iterabl
         CacheError: the registry cannot be read, or there is no home.
         PrimeUveError: the bases are not absolute paths.
     """
+    rows = cache.rows()
+    is_lost = not os.path.lexists(cache.path) and os.path.lexists(f"{cache.path}.last-good")
     survey = Survey(bases(), timeout)
     survey.list_bases()
-    survey.look_at(cache.rows(), also)
+    survey.look_at(rows, also)
     survey.look_into()
     survey.ask_markers()
     environments = [
@@ -108,4 +114,11 @@ def take_inventory(cache: Cache, *, timeout: float = LOOK_SECONDS, also: Iterabl
         for _, draft in sorted(survey.drafts.items())
         if draft.is_mapped or draft.folder.is_environment
     ]
-    return Inventory(tuple(bases()), tuple(environments), tuple(survey.homeless), tuple(survey.troubles))
+    return Inventory(
+        bases=tuple(survey.bases),
+        environments=tuple(environments),
+        homeless=tuple(survey.homeless),
+        troubles=tuple(survey.troubles),
+        rows=rows,
+        is_lost=is_lost,
+    )

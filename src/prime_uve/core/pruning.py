@@ -4,7 +4,7 @@ Everything that a choice means is either a target or a refusal; a refusal says w
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from prime_uve.core.environment import TRASH
 from prime_uve.core.inventory import Environment, Inventory
 from prime_uve.core.ownership import PROTECTING, Checkout, Claim, Source
 from prime_uve.core.paths import BASES_VARIABLE, quoted
+from prime_uve.core.usage import Measurement, combine
 from prime_uve.core.validation import Presence
 
 PRUNE = "prime-uve prune"
@@ -56,19 +57,22 @@ class Choice:
 class Target:
     """An environment that is to go, with its mappings, and `why`; if it is not there, the mappings alone.
 
-    `freed` are the bytes that deleting it alone would free and `size` those that it takes up, ``None`` where nobody
-    has measured it.
+    `measurement` is what it takes up on the disk, ``None`` where nobody has measured it.
     """
 
     environment: Environment
     why: str
-    freed: int | None = None
-    size: int | None = None
+    measurement: Measurement | None = None
 
     @property
     def is_there(self) -> bool:
         """Whether there is more to delete than mappings."""
         return self.environment.presence is not Presence.GONE
+
+    @property
+    def freed(self) -> int:
+        """The bytes that deleting it alone frees; the least that it can be where not all could be measured."""
+        return self.measurement.usage.freed if self.measurement is not None else 0
 
     @property
     def owners(self) -> list[str]:
@@ -88,6 +92,12 @@ class Grounds(NamedTuple):
     remedy: str
 
 
+LOST = Grounds(
+    "there is no registry that could say whose it is, but there was one",
+    "build it anew: prime-uve doctor --rebuild, with the folders that hold your projects",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An environment (or the path that was given in its place) that stays, `why`, and what would change that."""
@@ -104,12 +114,22 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a choice comes to. `freed` are the bytes that all targets free together, ``None`` if not measured."""
+    """What a choice comes to. `leftovers` are paths in the trash, which an earlier prune could not remove."""
 
     choice: Choice
     targets: tuple[Target, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    freed: int | None = None
+    leftovers: tuple[str, ...] = ()
+
+    @property
+    def freed(self) -> int:
+        """The bytes that all targets free together, which can be more than the sum of what each frees alone."""
+        return freed(self.targets)
+
+
+def freed(targets: Iterable[Target]) -> int:
+    """Return the bytes that deleting all these frees."""
+    return combine(each.measurement for each in targets if each.measurement is not None).freed
 
 
 def owners(environment: Environment) -> list[str]:
@@ -132,9 +152,9 @@ def choose(inventory: Inventory, choice: Choice, *, now: float) -> Plan:
             continue
         if environment.presence is Presence.GONE and not _is_over(environment, choice):
             continue
-        grounds = _grounds(environment, choice)
+        grounds = LOST if inventory.is_lost and not environment.is_tracked else _grounds(environment, choice)
         if grounds is None:
-            targets.append(Target(environment, why))
+            targets.append(Target(environment, why + _doubt(environment)))
         else:
             refusals.append(refuse(environment, grounds))
     refusals += _unknown_paths(inventory, choice)
@@ -177,14 +197,18 @@ def _is_over(environment: Environment, choice: Choice) -> bool:
     return all(each.claim in over for each in environment.checkouts)
 
 
+def _doubt(environment: Environment) -> str:
+    """Say for whom it may yet be, so that a person is asked about it."""
+    unknown = [each.project for each in environment.checkouts if each.claim in UNKNOWN]
+    return f"; {', '.join(map(repr, unknown))} cannot be looked at" if unknown else ""
+
+
 def _orphaned(environment: Environment) -> str:
     gone = [each.project for each in environment.checkouts if each.claim is Claim.GONE]
     released = [each.project for each in environment.checkouts if each.claim is Claim.RELEASED]
-    unreachable = [each.project for each in environment.checkouts if each.claim is Claim.UNREACHABLE]
     parts = [f"{', '.join(map(repr, gone))} is gone"] if gone else []
     parts += [f"{', '.join(map(repr, released))} does not name it any more"] if released else []
-    parts += [f"{', '.join(map(repr, unreachable))} cannot be reached"] if unreachable else []
-    return "; ".join(parts)
+    return "; ".join(parts) or "nobody who can be looked at names it"
 
 
 def _is_old_enough(environment: Environment, choice: Choice, now: float) -> bool:

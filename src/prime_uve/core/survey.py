@@ -36,7 +36,9 @@ class Draft:
 
 
 class Survey:
-    """Gathers drafts, by their folded path. The public methods are called once each, in the order in which they stand.
+    """Gathers drafts, by their folded path, and the bases that answered.
+
+    The public methods are called once each, in the order in which they stand.
 
     Args:
         bases: absolute.
@@ -47,6 +49,7 @@ class Survey:
         self.drafts: dict[str, Draft] = {}
         self.homeless: list[Checkout] = []
         self.troubles: list[str] = []
+        self.bases: list[str] = []
         self._bases = bases
         self._until = monotonic() + timeout
         self._places = Places(bases)
@@ -66,6 +69,7 @@ class Survey:
             if isinstance(listing, str):
                 self.troubles.append(f"cannot look into {base!r}: {listing}; see ls -ld {quoted(base)}")
                 continue
+            self.bases.append(base)
             for child in listing:
                 presence = Presence.HERE if child.is_folder else Presence.UNKNOWN
                 self.drafts.setdefault(folded(child.path), Draft(child.path, base, presence, child.is_link))
