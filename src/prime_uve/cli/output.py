@@ -35,7 +35,7 @@ def emit_json(document: object) -> None:
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows of cells under their columns: fitted to a terminal, tab-separated elsewhere."""
     if not is_terminal():
-        _print("\n".join(map(_tabbed, (columns, *rows))))
+        _print(_tabbed([columns, *rows]))
         return
     from rich.console import Console
     from rich.table import Table
@@ -84,11 +84,14 @@ def _print(text: str) -> None:
         raise OutputError(f"cannot write to standard output: {error.strerror}; see where it goes") from error
 
 
-def _tabbed(row: Sequence[str]) -> str:
-    joined = "".join(row)
-    # Nearly always there is nothing to escape, and that is told of a row at once.
-    is_plain = joined.isascii() and joined.isprintable()
-    return "\t".join(row if is_plain else map(printable, row))
+def _tabbed(rows: Sequence[Sequence[str]]) -> str:
+    text = "\n".join(map("\t".join, rows))
+    # Nearly always there is nothing to escape, and that is told of all at once.
+    blank, lines = text.count("\t"), text.count("\n")
+    is_aligned = blank == sum(map(len, rows)) - len(rows) and lines == len(rows) - 1
+    if is_aligned and text.isascii() and text.translate({9: None, 10: None}).isprintable():
+        return text
+    return "\n".join("\t".join(map(printable, row)) for row in rows)
 
 
 def printable(text: str) -> str:

@@ -1,7 +1,8 @@
 """In which order a listing is shown, and which of its checkouts belong to one repository."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
+from operator import attrgetter
 
 from prime_uve.core.listed import STATUSES, ListedRow
 
@@ -25,7 +26,7 @@ def repositories(rows: Iterable[ListedRow]) -> dict[str, list[str]]:
     return {name: sorted(found[name]) for _, name in sorted(several)}
 
 
-def arranged(rows: Iterable[ListedRow], order: Order, sizes: Mapping[str, int]) -> list[ListedRow]:
+def arranged(rows: Collection[ListedRow], order: Order, sizes: Mapping[str, int]) -> list[ListedRow]:
     """Return the rows sorted.
 
     Args:
@@ -33,7 +34,8 @@ def arranged(rows: Iterable[ListedRow], order: Order, sizes: Mapping[str, int]) 
         order: by what.
         sizes: bytes, by the path of the environment.
     """
-    listed = sorted(rows, key=lambda row: (row.project is None, row.project or row.venv_path_expanded))
+    mapped, others = [row for row in rows if row.project is not None], [row for row in rows if row.project is None]
+    listed = sorted(mapped, key=attrgetter("project")) + sorted(others, key=attrgetter("venv_path_expanded"))
     if order is Order.PROJECT:
         first = {name: projects[0] for name, projects in repositories(listed).items()}
         if first:

@@ -21,6 +21,8 @@ _HOME = "${HOME}"
 _MOST = 4096  # bytes that are read of a file
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _VERSION = re.compile(rb"^version(?:_info)?[ \t]*=[ \t]*([!-~]+)[ \t\r]*$", re.MULTILINE)
+_ENV_FILE, _LOCAL_FILE = os.sep + NAME, os.sep + LOCAL_NAME
+_CONFIGURATION, _MARKER = os.sep + ENVIRONMENT_SIGN, os.sep + MARKER
 
 
 class Glance(NamedTuple):
@@ -63,10 +65,10 @@ def glance(project: str, venv_path: str, place: str, repositories: Repositories)
         repositories: what was found before.
     """
     try:
-        content = _read(f"{project}{os.sep}{NAME}")
+        content = _read(project + _ENV_FILE)
     except (OSError, ValueError):
         return None
-    if content != f"{KEY}={venv_path}\n".encode() or not _is_absent(f"{project}{os.sep}{LOCAL_NAME}"):
+    if content != f"{KEY}={venv_path}\n".encode() or not _is_absent(project + _LOCAL_FILE):
         return None
     return Glance(place, python_of(place), last_use_of(place), repositories.of(project))
 
@@ -84,7 +86,7 @@ def _is_absent(path: str) -> bool:
 def python_of(environment: str) -> str | None:
     """Return the version that the ``pyvenv.cfg`` of an environment names, as uv or the standard library writes it."""
     try:
-        found = _VERSION.search(_read(f"{environment}{os.sep}{ENVIRONMENT_SIGN}"))
+        found = _VERSION.search(_read(environment + _CONFIGURATION))
     except (OSError, ValueError):
         return None
     return found[1].decode() if found else None
@@ -93,7 +95,7 @@ def python_of(environment: str) -> str | None:
 def last_use_of(environment: str) -> float | None:
     """Return when an environment was last used, in POSIX seconds, where its marker tells."""
     try:
-        return os.stat(f"{environment}{os.sep}{MARKER}").st_mtime
+        return os.stat(environment + _MARKER).st_mtime
     except (OSError, ValueError):
         return None
 

@@ -1,6 +1,7 @@
 """A row of a listing: one checkout with its environment, or an environment that nobody has registered."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -144,7 +145,13 @@ def _kept(row: Mapping[str, Any]) -> Kept | None:
 def _stamp(seconds: float | None) -> str | None:
     if seconds is None:
         return None
+    days, rest = divmod(int(seconds), 86400)
     try:
-        return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(seconds))
+        return f"{_day(days)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
     except (OverflowError, ValueError, OSError):  # no such time
         return None
+
+
+@cache
+def _day(days: int) -> str:
+    return strftime("%Y-%m-%d", gmtime(days * 86400))
