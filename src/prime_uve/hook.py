@@ -139,8 +139,7 @@ def register(folder: str, made: Change) -> int:
     if is_ci() or made.is_of_files:
         return 0
     checkout = _checkout(folder)
-    # A rebase begins by a checkout of what it goes onto, which it leaves again if it is given up.
-    if checkout is None or (event == "post-checkout" and git.is_rewriting(checkout)):
+    if checkout is None:
         return 0
     from prime_uve.core.arrival import register_all
 

@@ -228,16 +228,6 @@ def squashed_revision(checkout: str) -> str | None:
     return os.fsdecode(tail.split(b"\n", 1)[0]) if head and tail else None
 
 
-def is_rebasing(checkout: str) -> bool:
-    """Tell whether a rebase is under way.
-
-    Raises:
-        ProjectError: Git is not there, or failed.
-    """
-    asked = git(checkout, "rev-parse", "--git-path", "rebase-merge", "--git-path", "rebase-apply")
-    return any(os.path.isdir(os.path.join(checkout, name)) for name in os.fsdecode(asked).splitlines())
-
-
 def main_worktree(checkout: str) -> str | None:
     """Return the top folder of the worktree that the linked worktree `checkout` was added to.
 

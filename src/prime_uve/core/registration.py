@@ -13,6 +13,7 @@ from prime_uve.core import marker
 from prime_uve.core.cache import Cache, new_row, project_key, put
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.env_file import LOCAL_NAME, load, named_environment
+from prime_uve.core.kept import FIELD, kept
 from prime_uve.core.paths import expand, generate_hash, get_project_name, portable, quoted
 from prime_uve.core.validation import Machine, Presence, look_at_project, mismatch_sentence, same_place
 from prime_uve.errors import CacheError, PrimeUveError
@@ -38,7 +39,8 @@ class Registration:
     """The `outcome` for `project`, and a sentence about it.
 
     `venv_path` is what the env file names, `previous` what the registry had, `other` the checkout that the
-    environment belongs or belonged to; all as registered (``${HOME}`` under the home).
+    environment belongs or belonged to; all as registered (``${HOME}`` under the home). `no_longer_kept` is the reason
+    for which a person wanted `previous` kept, if one did: it is unused now, and can be pruned.
     """
 
     outcome: Outcome
@@ -46,6 +48,7 @@ class Registration:
     venv_path: str
     previous: str | None = None
     other: str | None = None
+    no_longer_kept: str | None = None
 
     @property
     def message(self) -> str:
@@ -59,7 +62,8 @@ class Registration:
             case Outcome.MOVED:
                 return f"{other!r} has moved to {project!r}: its environment {self.venv_path!r} goes with it"
             case Outcome.UPDATED:
-                return f"registered {project!r} with {self.venv_path!r}; {previous!r} is now unused"
+                unkept = "" if self.no_longer_kept is None else f", and no longer kept ({self.no_longer_kept!r})"
+                return f"registered {project!r} with {self.venv_path!r}; {previous!r} is now unused{unkept}"
             case Outcome.SHARED:
                 return (
                     f"{self.venv_path!r} belongs to {other!r}, and {project!r} names it, too: each overwrites what the "
@@ -117,6 +121,9 @@ def _attempt(
             if decision.outcome is Outcome.MOVED:
                 rows[project] = given_up[0]
             put(rows, project, row)
+            for theirs in given_up:
+                if kept(theirs) is not None and kept(rows[project]) is None:
+                    rows[project][FIELD] = theirs[FIELD]
         return decision
 
     return cache.edit(change)
@@ -173,7 +180,8 @@ def decide(
     if living:
         return Registration(Outcome.SHARED, project, venv_path, previous, living[0])
     if previous is not None:
-        return Registration(Outcome.UPDATED, project, venv_path, previous)
+        reason, _ = kept(mapping or {}) or (None, None)
+        return Registration(Outcome.UPDATED, project, venv_path, previous, no_longer_kept=reason)
     if claims:
         return Registration(Outcome.MOVED, project, venv_path, None, next(iter(claims)))
     return Registration(Outcome.ADDED, project, venv_path)

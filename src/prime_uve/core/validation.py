@@ -365,6 +365,7 @@ def refuse_ambiguity(reading: env_file.Reading, environ: Mapping[str, str]) -> N
     """
     if reading.environment is None or is_plain(reading.content):
         return
+    # A listing of what is plain has no use for them, and need not pay for the imports.
     import io
 
     from dotenv.parser import parse_stream
