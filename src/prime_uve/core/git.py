@@ -20,7 +20,7 @@ WRITING = frozenset(b"pick p reword r edit e squash s fixup f merge m".split())
 LARGEST = 1 << 20  # bytes; of an env file, or of an exclude file
 SHA1_DIGITS = 40
 # What `git rev-parse --local-env-vars` names, but for the settings that `git -c` hands on.
-_PLACES = frozenset(
+_PLACE_VARIABLES = frozenset(
     (
         *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_DIR", "GIT_GRAFT_FILE"),
         *("GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_INTERNAL_SUPER_PREFIX", "GIT_NO_REPLACE_OBJECTS"),
@@ -39,6 +39,11 @@ class Entry:
         self.mode = mode
         self.oid = oid
         self.path = path
+
+
+def outer_environ() -> dict[str, str]:
+    """Return the variables of this process without those by which Git tells a hook of the repository that it is in."""
+    return {name: value for name, value in os.environ.items() if name not in _PLACE_VARIABLES}
 
 
 def find_checkout(start: str) -> str | None:
@@ -78,9 +83,9 @@ def _environ(folder: str) -> "Mapping[str, str]":
     Those that say where repository and index are have been set for the checkout that Git runs a hook in, which is the
     one of the working directory; no other is to be looked at through them.
     """
-    if _PLACES.isdisjoint(os.environ) or _top(folder) == _top(os.curdir):
+    if _PLACE_VARIABLES.isdisjoint(os.environ) or _top(folder) == _top(os.curdir):
         return os.environ
-    return {name: value for name, value in os.environ.items() if name not in _PLACES}
+    return outer_environ()
 
 
 def git(folder: str, *args: str) -> bytes:
@@ -147,12 +152,12 @@ def committed_blob(checkout: str, path: str, revision: str = "HEAD") -> bytes | 
 
 
 def is_tracked(checkout: str, path: str) -> bool:
-    """Tell whether the index holds `path`.
+    """Tell whether the index holds `path`, in whatever case: some file systems know no difference.
 
     Raises:
-        ProjectError: Git is not there.
+        ProjectError: Git is not there, or failed: it does not look into the checkout of another user.
     """
-    return _run(checkout, "ls-files", "--error-unmatch", "--", f":(top,literal){path}", quiet=True)[0] == 0
+    return bool(git(checkout, "ls-files", "--", f":(top,literal,icase){path}"))
 
 
 def is_only_intended(checkout: str, entry: Entry) -> bool:
@@ -184,6 +189,58 @@ def is_staged(checkout: str, path: str) -> bool:
     return _run(checkout, "diff", "--quiet", "--", f":(top,literal){path}", quiet=True)[0] == 0
 
 
+def changed_paths(checkout: str, old: str, new: str | None, *patterns: str) -> list[str]:
+    """Return the files that match one of the glob `patterns` and differ between `old` and `new` (``None``: the index).
+
+    Paths are from the top of the checkout. No file differs from a revision that is not there.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    revisions = ["--cached", old] if new is None else [old, new]
+    pathspecs = [f":(top,glob){pattern}" for pattern in patterns]
+    output = ask(checkout, "diff", "--name-only", "--no-renames", "-z", *revisions, "--", *pathspecs)
+    return os.fsdecode(output or b"").split("\0")[:-1]
+
+
+def last_move(checkout: str) -> bytes:
+    """Return what the reflog says of the last change of ``HEAD``, ``commit: …`` say; empty if there is no reflog.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    return ask(checkout, "log", "--walk-reflogs", "-1", "--format=%gs", "HEAD") or b""
+
+
+def squashed_revision(checkout: str) -> str | None:
+    """Return the commit that ``git merge --squash`` has just merged, ``None`` if it has not.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
+    asked = os.fsdecode(git(checkout, "rev-parse", "--git-path", "SQUASH_MSG")).removesuffix("\n")
+    try:
+        message = read_regular(os.path.join(checkout, asked), LARGEST)
+    except OSError:
+        return None
+    # The newest of the commits that it lists.
+    head, _, tail = message.partition(b"\ncommit ")
+    return os.fsdecode(tail.split(b"\n", 1)[0]) if head and tail else None
+
+
+def main_worktree(checkout: str) -> str | None:
+    """Return the top folder of the worktree that the linked worktree `checkout` was added to.
+
+    ``None`` if `checkout` is no linked worktree, or was added to a bare repository.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
+    asked = os.fsdecode(git(checkout, "rev-parse", "--git-common-dir")).removesuffix("\n")
+    folder, name = os.path.split(os.path.realpath(os.path.join(checkout, asked)))
+    return folder if name == ".git" and folder != checkout else None
+
+
 def is_edited(folder: str, name: str) -> bool:
     """Tell whether the file `name` in `folder` is committed, and in the work tree it is another; no, without Git."""
     checkout = find_checkout(folder)
@@ -197,11 +254,15 @@ def is_edited(folder: str, name: str) -> bool:
 
 
 def is_from_elsewhere(checkout: str, path: str, content: bytes) -> bool:
-    """Tell whether a merge, cherry-pick or rebase in progress brings `content` for `path` from another commit."""
+    """Tell whether a merge, cherry-pick or rebase in progress brings `content` for `path` from another commit.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
     # `git merge` names what it merges in GITHEAD_<oid> before there is a MERGE_HEAD.
     merged = [name.removeprefix("GITHEAD_") for name in os.environ if name.startswith("GITHEAD_")]
-    revisions = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", *merged)
-    return any(committed_blob(checkout, path, revision) == content for revision in revisions)
+    revisions = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", *merged, squashed_revision(checkout))
+    return any(committed_blob(checkout, path, revision) == content for revision in revisions if revision)
 
 
 def is_rewriting(checkout: str) -> bool:
