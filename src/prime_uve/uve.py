@@ -169,8 +169,8 @@ def _register(root: str, venv_path: str) -> None:
 
     from prime_uve.core import git
     from prime_uve.core.cache import Cache
+    from prime_uve.core.kinship import is_same_project
     from prime_uve.core.registration import living_claims, register
-    from prime_uve.core.repository import is_same_project
 
     cache = Cache()
     for other in living_claims(cache, Path(root), venv_path):

@@ -167,7 +167,7 @@ def test_a_damaged_registry_shows_what_is_left_of_it(run: Run, tmp_path: Path, h
     assert done.returncode == 0
     assert f"{cache} is damaged" in done.stderr
     assert done.stdout.count("valid\t") == 2
-    assert damaged in {copy.read_bytes() for copy in cache.parent.glob("cache.json.damaged-*")}
+    assert cache.read_bytes() == damaged
 
 
 def test_rows_that_make_no_sense_are_errors_and_hide_no_other(call: Run, tmp_path: Path, home: Path) -> None:

@@ -22,6 +22,7 @@ from prime_uve.core.validation import (
     ValidationResult,
     judge,
     observe,
+    observe_all,
     same_place,
     witness,
 )
@@ -48,8 +49,11 @@ class Scene:
     def env_file(self) -> Path:
         return self.project / ".env.uve"
 
+    def observation(self) -> Observation:
+        return observe(str(self.project), self.mapping)
+
     def result(self) -> ValidationResult:
-        return judge(observe(str(self.project), self.mapping))
+        return judge(self.observation())
 
     def write(self, content: str | bytes) -> None:
         self.env_file.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -288,6 +292,7 @@ def test_a_real_state_has_its_status_and_every_issue(
 ) -> None:
     change(scene)
     result = scene.result()
+    assert observe_all({str(scene.project): scene.mapping}) == {str(scene.project): scene.observation()}
     wanted = [
         issue.format(project=scene.project, parent=scene.project.parent, environment=scene.environment, home=scene.home)
         for issue in issues
@@ -408,6 +413,30 @@ def test_a_file_that_two_readers_read_differently_is_an_error_that_says_so(scene
     assert issue.startswith(f"'{scene.env_file}' is ambiguous: uv takes ")
     assert "from it, and python-dotenv another place" in issue
     assert COMMANDS.search(issue)
+
+
+def test_many_are_looked_at_as_one_is(home: Path, tmp_path: Path) -> None:
+    rows: dict[str, dict[str, object]] = {}
+    for number in range(30):
+        project = checkouts.make(tmp_path / f"p{number}", "${HOME}/${NAME}" if number % 5 == 0 else ENVIRONMENT)
+        row = {"venv_path": ENVIRONMENT if number % 3 else "", **witness(str(project))}
+        rows[str(project)] = row if number % 7 else {}
+        if number % 4 == 0:
+            (project / ".env.uve.local").write_text(f"NAME={home.name}\n")
+        if number % 11 == 0:
+            shutil.rmtree(project)
+    seen = observe_all(rows)
+    assert seen == {project: observe(project, row) for project, row in rows.items()}
+    assert {judge(each).status for each in seen.values()} == {"error", "mismatch", "orphaned"}
+
+
+def test_an_environment_that_lacks_a_marker_is_known(scene: Scene) -> None:
+    assert scene.observation().lacks_marker
+    (scene.environment / ".prime-uve.json").symlink_to("nowhere")
+    assert not scene.observation().lacks_marker
+    (scene.environment / ".prime-uve.json").unlink()
+    (scene.environment / "pyvenv.cfg").unlink()
+    assert not scene.observation().lacks_marker, "it is no environment"
 
 
 def test_an_empty_home_is_none(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

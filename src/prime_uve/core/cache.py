@@ -4,13 +4,16 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from errno import ELOOP, ENAMETOOLONG
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from prime_uve.core import marker
+from prime_uve.core import kept, marker
+from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
+from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import expand, portable, quoted, registry_path
 from prime_uve.core.store import Store
-from prime_uve.core.validation import ValidationResult, judge, observe, witness
+from prime_uve.core.validation import MOUNT, PARENT, ValidationResult, judge, observe_all, witness
 from prime_uve.errors import CacheError
 
 __all__ = ["Cache", "CacheError", "ValidationResult"]
@@ -80,12 +83,21 @@ class Cache:
         ``venv_path_expanded`` is what ``venv_path`` means with the present home.
         """
         rows = self._rows()
-        row = rows.get(_found(rows, _keys(project_path)))
+        row = rows.get(_found(rows, self._keys(project_path)))
         return _present(row) if isinstance(row, dict) else None
+
+    def key_of(self, project_path: Path) -> str:
+        """Return the key under which a project is registered, or would be: its path, links resolved where they can be.
+
+        Raises:
+            ValueError: the path is relative or holds a NUL.
+            CacheError: the registry cannot be read, or the path not be resolved.
+        """
+        return _found(self._rows(), self._keys(project_path))
 
     def remove_mapping(self, project_path: Path) -> bool:
         """Remove the mapping of a project; return whether there was one. The environment itself is not touched."""
-        keys = _keys(project_path)
+        keys = self._keys(project_path)
 
         def change(rows: dict[str, Any]) -> bool:
             project = _found(rows, keys)
@@ -99,22 +111,35 @@ class Cache:
         """Return copies of all mappings, by resolved project path."""
         return {project: _present(row) for project, row in self._rows().items() if isinstance(row, dict)}
 
-    def validate_mapping(self, project_path: Path) -> ValidationResult:
+    def rows(self) -> dict[str, Any]:
+        """Return copies of all rows as they stand, with those that are no mappings, which `list_all` leaves out."""
+        return self._rows()
+
+    def validate_mapping(self, project_path: Path, *, timeout: float = LOOK_SECONDS) -> ValidationResult:
         """Compare the mapping of a project with what there is, and stamp its ``last_validated``.
 
         A project that is not registered is an ``error``. Failing to write the stamp is no failure of the validation.
+
+        Args:
+            project_path: absolute path of the project.
+            timeout: see `validate_all`.
         """
         rows = self._rows()
-        project = _found(rows, _keys(project_path))
+        project = _found(rows, self._keys(project_path))
         if project not in rows:
             return ValidationResult(
                 "error", [f"{project!r} is not registered; register it: prime-uve init {quoted(project)}"]
             )
-        return self._validate({project: rows[project]})[project]
+        return self._validate({project: rows[project]}, timeout)[project]
 
-    def validate_all(self) -> dict[str, ValidationResult]:
-        """Compare all mappings with what there is: the registry is read once and the stamps are written once."""
-        return self._validate(self._rows())
+    def validate_all(self, *, timeout: float = LOOK_SECONDS) -> dict[str, ValidationResult]:
+        """Compare all mappings with what there is: the registry is read once and the stamps are written once.
+
+        Args:
+            timeout: seconds for which a mount may say nothing; what lies on it is then an ``error``. However many
+                projects lie on mounts that hang, this time is lost once.
+        """
+        return self._validate(self._rows(), timeout)
 
     def clear(self) -> None:
         """Remove all mappings. The environments are not touched."""
@@ -126,6 +151,14 @@ class Cache:
         Every write does this; it is here for programs that want it done now.
         """
         self._store.update(lambda _document: None)
+
+    def damage(self) -> str | None:
+        """Say what is the matter with the file as it is now; ``None`` where nothing is, or where there is none.
+
+        Raises:
+            CacheError: it cannot be read.
+        """
+        return self._store.damage()
 
     def damaged_copies(self) -> list[Path]:
         """Return the files that hold the bytes of a registry that was damaged, oldest first.
@@ -178,15 +211,24 @@ class Cache:
         rows: dict[str, Any] = self._store.read()["venvs"]
         return rows
 
-    def _validate(self, rows: Mapping[str, Any]) -> dict[str, ValidationResult]:
-        results = {
-            project: judge(observe(project, row if isinstance(row, dict) else {})) for project, row in rows.items()
-        }
+    def _keys(self, project_path: Path) -> tuple[str, str]:
+        """Return the keys under which a project may be registered; what does not answer can still be forgotten."""
+        path, table = os.fspath(project_path), read_table()
+        point = table.point_of(path)
+        if point in (table.point_of(os.path.abspath(os.sep)), table.point_of(os.fspath(self.path))):
+            return project_key(project_path), path
+        return answers([Look("", point, partial(project_key, project_path))]).get("", path), path
+
+    def _validate(self, rows: Mapping[str, Any], timeout: float) -> dict[str, ValidationResult]:
+        known = {project: row if isinstance(row, dict) else {} for project, row in rows.items()}
+        seen = observe_all(known, timeout=timeout)
+        results = {project: judge(observation) for project, observation in seen.items()}
         if not results:
             return results
-        for project, result in results.items():
-            if result.is_valid:
-                marker.give(expand(rows[project]["venv_path"]), project)
+        _mark(
+            {it.registered: it.project for it in seen.values() if it.lacks_marker and results[it.project].is_valid},
+            timeout,
+        )
         stamp = now()
 
         def change(present: dict[str, Any]) -> None:
@@ -200,6 +242,12 @@ class Cache:
             # A registry on a read-only disk, or one that somebody holds, can still be validated.
             pass
         return results
+
+
+def _mark(environments: Mapping[str, str], timeout: float) -> None:
+    """Give each environment the marker of its project, unless it has one by now."""
+    table = read_table()
+    answers([Look(it, table.point_of(it), partial(marker.give, it, environments[it])) for it in environments], timeout)
 
 
 def project_key(project_path: Path) -> str:
@@ -230,10 +278,6 @@ def project_key(project_path: Path) -> str:
     raise CacheError(f"cannot resolve {path!r}: {trouble.strerror}; see ls -ld {quoted(path)}") from trouble
 
 
-def _keys(project_path: Path) -> tuple[str, str]:
-    return project_key(project_path), os.fspath(project_path)
-
-
 def _found(rows: Mapping[str, object], keys: tuple[str, str]) -> str:
     resolved, given = keys
     return given if resolved not in rows and given in rows else resolved
@@ -261,14 +305,23 @@ def new_row(project: str, venv_path: str, project_name: str, path_hash: str) -> 
 
 
 def put(rows: dict[str, Any], project: str, row: Row) -> None:
-    """Lay `row` over the row that `project` has; its ``created_at`` and fields that we do not know stay."""
+    """Lay `row` over the row that `project` has; its ``created_at`` and fields that we do not know stay.
+
+    That it is kept goes with the environment: another one is not kept.
+    """
     old = rows.get(project)
     if not isinstance(old, dict):
         rows[project] = row
         return
-    kept = {name: old[name] for name in ("created_at",) if name in old}
-    unknown = {name: value for name, value in old.items() if name not in row and name not in ("mount", "parent_inode")}
-    rows[project] = {**row, **kept, **unknown}
+    stale = {MOUNT, PARENT} if _environment(old) == _environment(row) else {MOUNT, PARENT, kept.FIELD}
+    lasting = {name: value for name, value in old.items() if name not in row and name not in stale}
+    since = {name: old[name] for name in ("created_at",) if name in old}
+    rows[project] = {**row, **since, **lasting}
+
+
+def _environment(row: Row) -> str:
+    venv_path = row.get("venv_path")
+    return os.path.normpath(expand(venv_path)) if isinstance(venv_path, str) else ""
 
 
 def now() -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 READ_SIZE = 1 << 16  # bytes
+# Of the todo list of a rebase, what comes to a commit.
+WRITING = frozenset(b"pick p reword r edit e squash s fixup f merge m".split())
 LARGEST = 1 << 20  # bytes; of an env file, or of an exclude file
 SHA1_DIGITS = 40
 # What `git rev-parse --local-env-vars` names, but for the settings that `git -c` hands on.
@@ -226,16 +228,6 @@ def squashed_revision(checkout: str) -> str | None:
     return os.fsdecode(tail.split(b"\n", 1)[0]) if head and tail else None
 
 
-def is_rebasing(checkout: str) -> bool:
-    """Tell whether a rebase is under way.
-
-    Raises:
-        ProjectError: Git is not there, or failed.
-    """
-    asked = git(checkout, "rev-parse", "--git-path", "rebase-merge", "--git-path", "rebase-apply")
-    return any(os.path.isdir(os.path.join(checkout, name)) for name in os.fsdecode(asked).splitlines())
-
-
 def main_worktree(checkout: str) -> str | None:
     """Return the top folder of the worktree that the linked worktree `checkout` was added to.
 
@@ -271,6 +263,19 @@ def is_from_elsewhere(checkout: str, path: str, content: bytes) -> bool:
     merged = [name.removeprefix("GITHEAD_") for name in os.environ if name.startswith("GITHEAD_")]
     revisions = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", *merged, squashed_revision(checkout))
     return any(committed_blob(checkout, path, revision) == content for revision in revisions if revision)
+
+
+def is_rewriting(checkout: str) -> bool:
+    """Tell whether a rebase is in progress that has commits to write: it ends by ``post-rewrite``, or is given up."""
+    folder = os.path.join(checkout, ".git")
+    try:
+        if not os.path.isdir(folder):  # a worktree or a submodule, which names its place
+            named = os.fsdecode(read_regular(folder, LARGEST)).removeprefix("gitdir:").strip()
+            folder = os.path.join(checkout, named)
+        todo = read_regular(os.path.join(folder, "rebase-merge", "git-rebase-todo"), LARGEST)
+    except OSError:
+        return False
+    return any(line.split(b" ", 1)[0] in WRITING for line in todo.splitlines())
 
 
 def exclude(checkout: str, pattern: str) -> bool:

@@ -4,14 +4,18 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache, new_row, project_key, put
-from prime_uve.core.env_file import LOCAL_NAME, load, named_environment, reading_environ
+from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
+from prime_uve.core.env_file import LOCAL_NAME, load, named_environment
+from prime_uve.core.kept import FIELD, kept
 from prime_uve.core.paths import expand, generate_hash, get_project_name, portable, quoted
-from prime_uve.core.validation import Presence, look_at_project, mismatch_sentence, same_place
+from prime_uve.core.validation import Machine, Presence, look_at_project, mismatch_sentence, same_place
 from prime_uve.errors import CacheError, PrimeUveError
 
 
@@ -35,7 +39,8 @@ class Registration:
     """The `outcome` for `project`, and a sentence about it.
 
     `venv_path` is what the env file names, `previous` what the registry had, `other` the checkout that the
-    environment belongs or belonged to; all as registered (``${HOME}`` under the home).
+    environment belongs or belonged to; all as registered (``${HOME}`` under the home). `no_longer_kept` is the reason
+    for which a person wanted `previous` kept, if one did: it is unused now, and can be pruned.
     """
 
     outcome: Outcome
@@ -43,6 +48,7 @@ class Registration:
     venv_path: str
     previous: str | None = None
     other: str | None = None
+    no_longer_kept: str | None = None
 
     @property
     def message(self) -> str:
@@ -56,7 +62,8 @@ class Registration:
             case Outcome.MOVED:
                 return f"{other!r} has moved to {project!r}: its environment {self.venv_path!r} goes with it"
             case Outcome.UPDATED:
-                return f"registered {project!r} with {self.venv_path!r}; {previous!r} is now unused"
+                unkept = "" if self.no_longer_kept is None else f", and no longer kept ({self.no_longer_kept!r})"
+                return f"registered {project!r} with {self.venv_path!r}; {previous!r} is now unused{unkept}"
             case Outcome.SHARED:
                 return (
                     f"{self.venv_path!r} belongs to {other!r}, and {project!r} names it, too: each overwrites what the "
@@ -101,7 +108,7 @@ def _attempt(
     # Other people's paths are looked at before the lock is taken: a share can hang.
     rows = cache.list_all()
     claims = _claims(rows, project, venv_path)
-    presences = {**_presences(claims, project, gone), **_marked(rows, project, venv_path)}
+    presences = _others(rows, project, venv_path, gone)
 
     def change(rows: dict[str, Any]) -> Registration | None:
         present = {key: value for key, value in rows.items() if isinstance(value, dict)}
@@ -114,6 +121,9 @@ def _attempt(
             if decision.outcome is Outcome.MOVED:
                 rows[project] = given_up[0]
             put(rows, project, row)
+            for theirs in given_up:
+                if kept(theirs) is not None and kept(rows[project]) is None:
+                    rows[project][FIELD] = theirs[FIELD]
         return decision
 
     return cache.edit(change)
@@ -129,7 +139,7 @@ def preview(
     """
     project, venv_path = project_key(project_path), portable(expand(venv_path))
     rows = cache.list_all()
-    presences = {**_presences(_claims(rows, project, venv_path), project, gone), **_marked(rows, project, venv_path)}
+    presences = _others(rows, project, venv_path, gone)
     return decide(project, venv_path, rows.get(project), presences, accept=accept)
 
 
@@ -143,8 +153,8 @@ def living_claims(cache: Cache, project_path: Path, venv_path: str) -> list[str]
         rows = cache.list_all()
     except CacheError:
         rows = {}
-    presences = {**_presences(_claims(rows, project, venv_path), project, ()), **_marked(rows, project, venv_path)}
-    return [other for other, presence in presences.items() if presence is Presence.HERE]
+    others = _others(rows, project, venv_path, ())
+    return [other for other, presence in others.items() if presence is Presence.HERE]
 
 
 def decide(
@@ -170,7 +180,8 @@ def decide(
     if living:
         return Registration(Outcome.SHARED, project, venv_path, previous, living[0])
     if previous is not None:
-        return Registration(Outcome.UPDATED, project, venv_path, previous)
+        reason, _ = kept(mapping or {}) or (None, None)
+        return Registration(Outcome.UPDATED, project, venv_path, previous, no_longer_kept=reason)
     if claims:
         return Registration(Outcome.MOVED, project, venv_path, None, next(iter(claims)))
     return Registration(Outcome.ADDED, project, venv_path)
@@ -186,29 +197,48 @@ def _claims(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str)
     return claims
 
 
-def _marked(rows: Mapping[str, object], project: str, venv_path: str) -> dict[str, Presence]:
-    """Return the living checkout that the marker names and no row does: a lost registry frees no environment."""
-    owner = marker.owner(expand(venv_path))
-    if owner is None or owner == project or owner in rows:
-        return {}
+def _others(
+    rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str, gone: Collection[str]
+) -> dict[str, Presence]:
+    """Return who else claims the environment, and whether they are there: by a row, or by the marker.
+
+    A lost registry frees no environment: the living checkout that the marker names counts without a row. What does not
+    answer within the default time-out, all in all, is unknown.
+    """
+    machine, end = Machine(), monotonic() + LOOK_SECONDS
+    environment = expand(venv_path)
+    owner_look = Look("", machine.mounts.point_of(environment), partial(marker.owner, environment))
+    owner = answers([owner_look]).get("")
+    claims = _claims(rows, project, venv_path)
+    looks = [
+        Look(other, machine.mounts.point_of(other), partial(_presence, other, mapping, project, machine))
+        for other, mapping in claims.items()
+    ]
+    if owner is not None and owner != project and owner not in rows:
+        ask = partial(_marked_presence, owner, environment, project, machine)
+        looks.append(Look(owner, machine.mounts.point_of(owner), ask))
+    seen = answers(looks, max(0.0, end - monotonic()))
+    found = {look.key: seen.get(look.key, Presence.UNKNOWN) for look in looks}
+    found |= {other: Presence.GONE for other in claims if other in gone and found[other] is Presence.UNKNOWN}
+    return {other: presence for other, presence in found.items() if other in claims or presence is not Presence.GONE}
+
+
+def _presence(other: str, mapping: Mapping[str, object], project: str, machine: Machine) -> Presence:
+    """Look whether one that claims an environment is there; if it has become a link to `project`, it has moved."""
+    return Presence.GONE if same_place(other, project) else look_at_project(other, mapping, machine).presence
+
+
+def _marked_presence(owner: str, environment: str, project: str, machine: Machine) -> Presence:
+    """Look whether the checkout that a marker names still names the environment."""
     try:
-        reading = load(owner, reading_environ())
+        reading = load(owner, machine.environ)
         named = named_environment(reading) if reading is not None else None
     except PrimeUveError:
-        return {}
-    is_theirs = named is not None and same_place(named, expand(venv_path)) and not same_place(owner, project)
-    return {owner: Presence.HERE} if is_theirs else {}
+        return Presence.GONE
+    is_theirs = named is not None and same_place(named, environment) and not same_place(owner, project)
+    return Presence.HERE if is_theirs else Presence.GONE
 
 
 def _is_same(one: str, other: str) -> bool:
     """Tell whether two registered paths mean one place, by their text: the disks they lie on are not asked."""
     return one == other or os.path.normpath(expand(one)) == os.path.normpath(expand(other))
-
-
-def _presences(claims: Mapping[str, Mapping[str, Any]], project: str, gone: Collection[str]) -> dict[str, Presence]:
-    """Look whether those who claim an environment are there; one that has become a link to `project` has moved."""
-    presences = {}
-    for other, mapping in claims.items():
-        seen = Presence.GONE if same_place(other, project) else look_at_project(other, mapping).presence
-        presences[other] = Presence.GONE if seen is Presence.UNKNOWN and other in gone else seen
-    return presences

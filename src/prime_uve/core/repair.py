@@ -3,13 +3,14 @@
 import os
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from prime_uve.core.cache import Cache
 from prime_uve.core.paths import expand, read_regular
 from prime_uve.core.registration import Outcome, Registration, preview, register
-from prime_uve.core.validation import Presence, look_at_project, same_place, witness
+from prime_uve.core.validation import Presence, observe_all, same_place, witness
 
 LARGEST_SCRIPT = 1 << 16  # bytes
 # As uv, virtualenv and venv write it into the script that activates an environment.
@@ -46,12 +47,16 @@ def plan(cache: Cache, project: str, venv_path: str) -> Plan:
     rows = cache.list_all()
     registration = preview(cache, Path(project), venv_path)
     absent = registration.other if registration.outcome is Outcome.SHARED else None
-    if absent is not None and look_at_project(absent, rows.get(absent, {})).presence is Presence.HERE:
+    if absent is not None and _is_here(absent, rows.get(absent, {})):
         absent = None
     seen = witness(project)
     row = rows.get(project, {})
     is_stale = registration.outcome is Outcome.UNCHANGED and any(row.get(name) != seen[name] for name in seen)
     return Plan(registration, absent, _made_at(expand(venv_path)), is_stale)
+
+
+def _is_here(project: str, mapping: Mapping[str, object]) -> bool:
+    return observe_all({project: mapping})[project].folder.presence is Presence.HERE
 
 
 def carry_out(cache: Cache, made: Plan) -> Registration:

@@ -1,64 +1,61 @@
-"""Are two checkouts of one project? By what Git knows of them here, which no repository can say of itself."""
+"""Which checkouts belong to one Git repository? Read off the files by which Git itself knows, without starting it."""
 
 import os
-from pathlib import Path
 
-from prime_uve.core import git
-from prime_uve.core.paths import get_project_name
-from prime_uve.errors import ProjectError
+from prime_uve.core.paths import read_regular
+
+LARGEST = 1 << 16  # bytes
 
 
-def is_same_project(one: str, other: str) -> bool:
-    """Tell whether two folders are checkouts of one project: worktrees, clones or copies.
+class Repositories:
+    """Remembers what it has found, so that many checkouts below one folder cost one look each."""
 
-    In Git they are that where they belong to one repository, were cloned from one place or one from the other, or, if
-    neither was cloned, have a first commit in common. Without Git, where they have one name. What is in Git and what is
-    not are two projects.
-    """
-    tops = _top(one), _top(other)
-    if tops[0] is None or tops[1] is None:
-        return tops == (None, None) and get_project_name(Path(one)) == get_project_name(Path(other))
+    def __init__(self) -> None:
+        self._known: dict[str, str | None] = {}
+
+    def of(self, folder: str) -> str | None:
+        """Return the Git directory that all worktrees of the checkout around `folder` have in common.
+
+        ``None`` outside of a checkout. Submodules have one of their own. It looks at disks, and can hang where they do.
+
+        Args:
+            folder: absolute, links resolved.
+        """
+        passed = []
+        while folder not in self._known:
+            passed.append(folder)
+            entry = f"{folder}{os.sep}.git"
+            if os.access(entry, os.F_OK):
+                self._known[folder] = _common(folder, entry)
+                break
+            above = os.path.dirname(folder)
+            if above == folder:
+                self._known[folder] = None
+                break
+            folder = above
+        found = self._known[folder]
+        for inner in passed:
+            self._known[inner] = found
+        return found
+
+
+def _common(folder: str, entry: str) -> str | None:
+    """Return the common directory of the checkout at `folder`, whose ``.git`` is `entry`."""
+    if os.path.isdir(entry):
+        # The checkout of a bare repository may have one that is a link.
+        private = os.path.realpath(entry) if os.path.islink(entry) else entry
+    else:
+        word, _, path = _line(entry).partition(b": ")
+        if word != b"gitdir" or not path:
+            return None
+        private = os.path.normpath(os.path.join(folder, os.fsdecode(path)))
+    shared = _line(os.path.join(private, "commondir"))
+    return os.path.normpath(os.path.join(private, os.fsdecode(shared))) if shared else private
+
+
+def _line(path: str) -> bytes:
+    """Return the first line of a file, nothing where it cannot be read."""
     try:
-        return _is_same_repository(tops[0], tops[1])
-    except ProjectError:  # no Git here, and so nothing that was cloned here
-        return get_project_name(Path(one)) == get_project_name(Path(other))
-
-
-def _top(folder: str) -> str | None:
-    above = [folder, *map(str, Path(folder).parents)]
-    return next((parent for parent in above if os.path.lexists(os.path.join(parent, ".git"))), None)
-
-
-def _is_same_repository(one: str, other: str) -> bool:
-    commons = _common_folder(one), _common_folder(other)
-    if None in commons:
-        return False
-    if commons[0] == commons[1]:
-        return True
-    origins = _origin(one), _origin(other)
-    if origins == (None, None):
-        first, second = (set(_lines(top, "rev-list", "--max-parents=0", "HEAD")) for top in (one, other))
-        return not first.isdisjoint(second)
-    if origins[0] == origins[1]:
-        return True
-    places = {other, commons[1]}, {one, commons[0]}
-    return any(origin in theirs for origin, theirs in zip(origins, places, strict=True))
-
-
-def _common_folder(top: str) -> str | None:
-    lines = _lines(top, "rev-parse", "--git-common-dir")
-    return os.path.realpath(os.path.join(top, lines[0])) if lines else None
-
-
-def _origin(top: str) -> str | None:
-    """Return where a checkout was cloned from; a path of this machine with links resolved."""
-    lines = _lines(top, "config", "--get", "remote.origin.url")
-    if not lines:
-        return None
-    place = os.path.join(top, lines[0].removeprefix("file://"))
-    return os.path.realpath(place) if os.path.lexists(place) else lines[0]
-
-
-def _lines(top: str, *args: str) -> list[str]:
-    # Named, because a hook that runs us has variables that name another one.
-    return os.fsdecode(git.ask(top, f"--git-dir={os.path.join(top, '.git')}", *args) or b"").splitlines()
+        return read_regular(path, LARGEST).partition(b"\n")[0].rstrip(b"\r")
+    except (OSError, ValueError):
+        return b""

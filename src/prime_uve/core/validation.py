@@ -1,17 +1,17 @@
 """Is a mapping true? `observe` looks at the machine, `judge` decides and is pure."""
 
-import io
 import os
 import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from functools import cached_property, partial
+from typing import Literal, NamedTuple
 
-from dotenv.parser import parse_stream
-
-from prime_uve.core import env_file
+from prime_uve.core import env_file, marker, mounts
+from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
+from prime_uve.core.env_syntax import is_plain
 from prime_uve.core.paths import expand, home, quoted
 from prime_uve.errors import EnvFileError
 
@@ -54,7 +54,7 @@ class Presence(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sight:
     """One thing looked at; `trouble` says why its presence is unknown."""
 
@@ -66,12 +66,13 @@ HERE = Sight(Presence.HERE)
 GONE = Sight(Presence.GONE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What there is to see of a mapping.
 
     `registered` and `named` are the environments, absolute, that the registry and the env files name; `registered` is
-    empty, and `named` is ``None``, where there is nothing readable that names one.
+    empty, and `named` is ``None``, where there is nothing readable that names one. Where both mean one place by way of
+    links, `named` is `registered`. `lacks_marker`: the environment is one, and has no marker.
     """
 
     project: str
@@ -80,6 +81,36 @@ class Observation:
     folder: Sight
     env_file: Sight
     environment: Sight
+    lacks_marker: bool = False
+
+
+class Checkout(NamedTuple):
+    """What there is to see of a mapping at its project; see `Observation`."""
+
+    folder: Sight
+    env_file: Sight
+    named: str | None
+
+
+class Place(NamedTuple):
+    """What there is to see of an environment; see `Observation`."""
+
+    environment: Sight
+    lacks_marker: bool
+
+
+class Machine:
+    """What does not change from mapping to mapping, looked up once: what is mounted, and the variables."""
+
+    @cached_property
+    def mounts(self) -> mounts.MountTable:
+        """The table of mounts."""
+        return mounts.read_table()
+
+    @cached_property
+    def environ(self) -> dict[str, str]:
+        """The variables that env files are read under."""
+        return env_file.reading_environ()
 
 
 def observe(project: str, mapping: Mapping[str, object]) -> Observation:
@@ -89,18 +120,97 @@ def observe(project: str, mapping: Mapping[str, object]) -> Observation:
         project: resolved path of the project, the key of the mapping.
         mapping: the row of the registry; fields that are missing or of a wrong type count as unknown.
     """
+    machine, registered = Machine(), _registered(mapping)
+    checkout = _look_at_checkout(project, mapping, registered, machine)
+    return _observation(project, registered, checkout, _look_at_place(registered) if registered else None)
+
+
+def observe_all(rows: Mapping[str, Mapping[str, object]], *, timeout: float = LOOK_SECONDS) -> dict[str, Observation]:
+    """Look at all mappings as `observe` does, side by side, and leave behind what does not answer: that is unknown.
+
+    Args:
+        rows: the mappings by project.
+        timeout: seconds for which a mount may say nothing before it is given up.
+    """
+    machine = Machine()
+    point_of = machine.mounts.point_of
+    registered = {project: _registered(row) for project, row in rows.items()}
+    looks: list[Look[tuple[str, str], Checkout | Place]] = [
+        Look((project, ""), point_of(project), partial(_look_at_checkout, project, row, registered[project], machine))
+        for project, row in rows.items()
+    ]
+    places = dict.fromkeys(registered.values())
+    looks += [Look(("", place), point_of(place), partial(_look_at_place, place)) for place in places if place]
+    seen = answers(looks, timeout)
+    observations = {}
+    for project, path in registered.items():
+        checkout, place = seen.get((project, "")), seen.get(("", path))
+        if not isinstance(checkout, Checkout):
+            silent = _silence(project, project, machine.mounts, timeout)
+            checkout = Checkout(silent, silent, None)
+        if path and not isinstance(place, Place):
+            place = Place(_silence(path, project, machine.mounts, timeout), lacks_marker=False)
+        observations[project] = _observation(project, path, checkout, place if isinstance(place, Place) else None)
+    return observations
+
+
+def _registered(mapping: Mapping[str, object]) -> str:
+    """Return the environment that a mapping names, absolute; empty if it names none."""
     venv_path = mapping.get("venv_path")
     registered = expand(venv_path) if isinstance(venv_path, str) else ""
-    folder = look_at_project(project, mapping)
-    named, env_sight = _look_at_env_file(project, mapping) if folder.presence is Presence.HERE else (None, folder)
-    if os.path.isabs(registered):
-        return Observation(project, registered, named, folder, env_sight, _look(registered))
-    lost = f"the registry names no environment for {project!r}; register one: prime-uve init {quoted(project)}"
-    return Observation(project, "", named, folder, env_sight, Sight(Presence.UNKNOWN, lost))
+    return registered if os.path.isabs(registered) else ""
+
+
+def _look_at_checkout(project: str, mapping: Mapping[str, object], registered: str, machine: Machine) -> Checkout:
+    named = _named_plainly(project, machine)
+    folder = env_sight = HERE
+    if named is None:
+        folder = look_at_project(project, mapping, machine)
+        if folder.presence is not Presence.HERE:
+            return Checkout(folder, folder, None)
+        named, env_sight = _look_at_env_file(project, mapping, machine)
+    return Checkout(folder, env_sight, registered if named and same_place(named, registered) else named)
+
+
+def _named_plainly(project: str, machine: Machine) -> str | None:
+    """Return the environment that a checkout names, if that takes one look: else ``None``, whatever is the matter."""
+    try:
+        content = env_file.read(f"{project}{os.sep}{env_file.NAME}")
+    except (EnvFileError, ValueError):
+        return None
+    if content is None or not env_file.is_absent(f"{project}{os.sep}{env_file.LOCAL_NAME}"):
+        return None
+    return env_file.plain_environment(content, machine.environ)
+
+
+def _look_at_place(environment: str) -> Place:
+    try:
+        os.lstat(f"{environment}{os.sep}{marker.NAME}")
+    except (OSError, ValueError):
+        sight = _look(environment)
+        return Place(sight, lacks_marker=sight is HERE and marker.is_environment(environment))
+    return Place(HERE, lacks_marker=False)
+
+
+def _observation(project: str, registered: str, checkout: Checkout, place: Place | None) -> Observation:
+    if place is None:
+        lost = f"the registry names no environment for {project!r}; register one: prime-uve init {quoted(project)}"
+        place = Place(Sight(Presence.UNKNOWN, lost), lacks_marker=False)
+    return Observation(project, registered, checkout.named, checkout.folder, checkout.env_file, *place)
+
+
+def _silence(path: str, project: str, table: mounts.MountTable, timeout: float) -> Sight:
+    return Sight(
+        Presence.UNKNOWN,
+        f"{path!r} is out of reach: {table.point_of(path)!r} has not answered for {timeout:g} s; connect it again, "
+        f"or, if it is gone for good, forget it: prime-uve unregister {quoted(project)}",
+    )
 
 
 def judge(seen: Observation) -> ValidationResult:
     """Decide what an observation means: the first fact gives the status, each adds its sentence."""
+    if seen.folder is seen.env_file is seen.environment is HERE and seen.named == seen.registered:
+        return ValidationResult("valid")
     facts = _facts(seen)
     return ValidationResult(facts[0][0] if facts else "valid", [sentence for _, sentence in facts])
 
@@ -120,7 +230,7 @@ def _facts(seen: Observation) -> list[tuple[Status, str]]:
     elif seen.env_file.presence is Presence.HERE and seen.registered:
         if seen.named is None:
             facts.append(("mismatch", _silence_sentence(project, seen.registered)))
-        elif not same_place(seen.named, seen.registered):
+        elif os.path.normpath(seen.named) != os.path.normpath(seen.registered):
             facts.append(("mismatch", mismatch_sentence(project, registered=seen.registered, named=seen.named)))
     if seen.environment.presence is Presence.GONE:
         is_gone = seen.folder.presence is Presence.GONE
@@ -148,7 +258,7 @@ def mismatch_sentence(project: str, *, registered: str, named: str) -> str:
 
 def same_place(one: str, other: str) -> bool:
     """Tell whether two absolute paths mean one place, links followed."""
-    if os.path.normpath(one) == os.path.normpath(other):
+    if one == other or os.path.normpath(one) == os.path.normpath(other):
         return True
     try:
         return os.path.realpath(one) == os.path.realpath(other)
@@ -164,7 +274,7 @@ def witness(project: str) -> dict[str, object]:
     """
     seen: dict[str, object] = {}
     mount = _mount_point(project)
-    if mount not in (_mount_point(os.path.sep), _mount_point(os.path.realpath(home()))):
+    if mount not in (_mount_point(os.path.abspath(os.path.sep)), _mount_point(os.path.realpath(home()))):
         seen[MOUNT] = mount
     try:
         seen[PARENT] = os.stat(os.path.dirname(project)).st_ino
@@ -174,20 +284,24 @@ def witness(project: str) -> dict[str, object]:
 
 
 def _mount_point(path: str) -> str:
+    """Return the mount point that `path` lies on; Windows, which has no table, is asked about each folder."""
+    if os.name != "nt":
+        return mounts.read_table().point_of(path)
     while not os.path.ismount(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)
     return path
 
 
-def look_at_project(project: str, mapping: Mapping[str, object]) -> Sight:
+def look_at_project(project: str, mapping: Mapping[str, object], machine: Machine) -> Sight:
     """Look whether the project of a mapping is there. It is gone only where its witnesses say so."""
     sight = _look(project)
-    return _witnessed(project, mapping) if sight.presence is Presence.GONE else sight
+    return _witnessed(project, mapping, machine) if sight.presence is Presence.GONE else sight
 
 
-def _witnessed(project: str, mapping: Mapping[str, object]) -> Sight:
+def _witnessed(project: str, mapping: Mapping[str, object], machine: Machine) -> Sight:
     mount, parent_inode = mapping.get(MOUNT), mapping.get(PARENT)
-    if isinstance(mount, str) and not os.path.ismount(mount):
+    # A subvolume is in no table, and a disk may have been mounted since it was read.
+    if isinstance(mount, str) and mount not in machine.mounts and not os.path.ismount(mount):
         return Sight(
             Presence.UNKNOWN,
             f"{project!r} is out of reach: nothing is mounted at {mount!r}; mount it, or, if it is gone for good, "
@@ -224,13 +338,13 @@ def _look(folder: str) -> Sight:
         return Sight(Presence.UNKNOWN, f"{folder!r} cannot be looked at: {reason}; see ls -ld {quoted(folder)}")
 
 
-def _look_at_env_file(project: str, mapping: Mapping[str, object]) -> tuple[str | None, Sight]:
-    environ = env_file.reading_environ()
+def _look_at_env_file(project: str, mapping: Mapping[str, object], machine: Machine) -> tuple[str | None, Sight]:
+    environ = machine.environ
     try:
         reading = env_file.load(project, environ)
         if reading is None:
             # An empty mount point looks like a project without an env file.
-            return None, _witnessed(project, mapping)
+            return None, _witnessed(project, mapping, machine)
         named = env_file.named_environment(reading)  # it refuses what is not to be shown
         refuse_ambiguity(reading, environ)
     except EnvFileError as error:
@@ -249,8 +363,13 @@ def refuse_ambiguity(reading: env_file.Reading, environ: Mapping[str, str]) -> N
     Raises:
         EnvFileError: they differ.
     """
-    if reading.environment is None:
+    if reading.environment is None or is_plain(reading.content):
         return
+    # A listing of what is plain has no use for them, and need not pay for the imports.
+    import io
+
+    from dotenv.parser import parse_stream
+
     text = reading.content.decode("utf-8-sig")
     # Not by dotenv_values(), which logs what it does not understand: that would land on the stderr of a commit.
     raw = {line.key: line.value for line in parse_stream(io.StringIO(text))}.get(env_file.KEY) or ""

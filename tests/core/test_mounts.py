@@ -1,0 +1,61 @@
+"""Which mount does a path lie on? By text, and by the real table."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from prime_uve.core.mounts import MountTable, read_table
+from tests.core.checkouts import child, output, own_mounts
+
+TABLE = MountTable(["/", "/mnt", "/mnt/share", "/home/a b", "//odd"])
+
+
+@pytest.mark.parametrize(
+    ("path", "point"),
+    [
+        pytest.param("/", "/", id="the root"),
+        pytest.param("/srv/x", "/", id="below the root"),
+        pytest.param("/mnt", "/mnt", id="a mount point"),
+        pytest.param("/mnt/x/y", "/mnt", id="below it"),
+        pytest.param("/mnt/share/x", "/mnt/share", id="below the longest"),
+        pytest.param("/mnt/shared", "/mnt", id="what begins like one"),
+        pytest.param("/home/a b/c", "/home/a b", id="with a blank"),
+        pytest.param("/home", "/", id="above one"),
+        pytest.param("x/y", os.path.abspath(os.sep), id="a relative path"),
+        pytest.param("", os.path.abspath(os.sep), id="nothing"),
+        pytest.param("/" + "x/" * 50_000, "/", id="a very long path"),
+        pytest.param("/mnt/\udcff\0", "/mnt", id="no possible path"),
+    ],
+)
+def test_a_path_lies_on_the_longest_mount_point_that_holds_it(path: str, point: str) -> None:
+    assert TABLE.point_of(path) == point
+    assert TABLE.point_of(path) == point, "asked again"
+
+
+def test_without_a_table_all_is_one_place(tmp_path: Path) -> None:
+    assert MountTable([]).point_of(str(tmp_path)) == tmp_path.anchor
+
+
+MOUNT = """
+import os, subprocess, sys
+from prime_uve.core.mounts import read_table
+place = sys.argv[1]
+before = read_table()
+subprocess.run(["mount", "-t", "tmpfs", "none", place], check=True)
+after = read_table()
+print(place in before, place in after, before.point_of(place) == before.point_of(os.path.dirname(place)))
+print(after.point_of(os.path.join(place, "x")) == place)
+"""
+
+
+@pytest.mark.parametrize("name", ["plain", "two words", "back\\slash", "tab\tand\nfeed", "\\040", "#\udcff"])
+def test_what_is_mounted_is_in_the_table_by_its_name(tmp_path: Path, name: str) -> None:
+    prefix = own_mounts()
+    place = tmp_path / name
+    place.mkdir()
+    assert output(child(MOUNT, place, cwd=tmp_path, prefix=prefix)) == "False True True\nTrue\n"
+
+
+def test_the_root_is_mounted() -> None:
+    assert read_table().point_of(os.path.abspath(os.sep)) == os.path.abspath(os.sep)
