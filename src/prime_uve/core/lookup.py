@@ -10,12 +10,12 @@ from prime_uve.core.paths import open_at_once, registry_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from io import FileIO
 
 LARGEST = 128 << 20  # bytes, as in `prime_uve.core.whole_file`
 BLOCK = 1 << 16  # bytes; memory of this size is used again, where that for all of a large registry is new each time
 SECTION = b'\n  "venvs": {\n'
-MEMBER = b'\n  "'  # how a line begins that is of the document itself, not of one of its sections
+SECTION_END = b'\n  },\n  "'  # of one that another member follows
 END = b"\n}\n"
 
 
@@ -33,33 +33,36 @@ def is_registered(project: str, venv_path: str) -> bool:
         return False
     path = registry_path()
     try:
-        with open(path, "rb", opener=open_at_once) as stream:
+        with open(path, "rb", buffering=0, opener=open_at_once) as stream:
             facts = os.fstat(stream.fileno())
             if not stat.S_ISREG(facts.st_mode) or not len(END) < facts.st_size <= LARGEST:
                 return False
             stream.seek(-len(END), os.SEEK_END)
-            is_whole = stream.read() == END
-            stream.seek(0)
-            return is_whole and _has_row(stream, f'"{project}": {{"venv_path": "{venv_path}"'.encode())
+            row = f'\n    "{project}": {{"venv_path": "{venv_path}"'.encode()
+            return stream.read() == END and _has_row(stream, row)
     except OSError:
         return False
 
 
-def _has_row(stream: "BinaryIO", row: bytes) -> bool:
-    is_section = False
-    while lines := stream.read(BLOCK):
-        lines = b"\n" + lines + stream.readline()
-        # Without what stands before it, the row is found in less time.
-        at = lines.find(row)
-        while at >= 0:
-            member = lines.rfind(MEMBER, 0, at)
-            is_in = is_section if member < 0 else lines.startswith(SECTION, member)
-            if is_in and lines.startswith(b"\n    ", at - 5):
+def _has_row(stream: "FileIO", row: bytes) -> bool:
+    # Each block begins with the end of the one before, so that what is searched for lies in one of them as a whole.
+    overlap = max(map(len, (row, SECTION, SECTION_END)))
+    place, is_inside = 0, False
+    while True:
+        stream.seek(place)
+        block = stream.read(overlap + BLOCK)
+        begin = 0 if is_inside else block.find(SECTION)
+        if begin >= 0:
+            is_inside = True
+            # From the end: these search for what is rarely there, and `rfind` skips more of what is not.
+            is_last = block.rfind(SECTION_END, begin) >= 0
+            if block.rfind(row, begin, block.find(SECTION_END, begin) if is_last else len(block)) >= 0:
                 return True
-            at = lines.find(row, at + 1)
-        member = lines.rfind(MEMBER)
-        is_section = is_section if member < 0 else lines.startswith(SECTION, member)
-    return False
+            if is_last:
+                return False
+        if len(block) <= overlap:
+            return False
+        place += len(block) - overlap
 
 
 def _is_plain(text: str) -> bool:
