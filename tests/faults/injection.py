@@ -16,8 +16,11 @@ _WAIT = {"poll", "ppoll", "restart_syscall"}
 _MARK = "getppid"
 # What the interpreter does for itself, and not at the same points each time.
 MEMORY = {"brk", "madvise", "mmap", "mprotect", "mremap", "munmap"}
+# How threads are made and wait for each other, which no disk makes fail.
+THREADS = {"clone", "clone3", "futex", "sched_yield"}
 # What says nothing about a file, either.
-NO_FILES = MEMORY | {"getpid", "gettid", "getuid", "geteuid", "rt_sigaction", "rt_sigprocmask", "clock_gettime"}
+NO_FILES = MEMORY | THREADS
+NO_FILES |= {"getpid", "gettid", "getuid", "geteuid", "rt_sigaction", "rt_sigprocmask", "clock_gettime"}
 
 
 @dataclass(frozen=True)

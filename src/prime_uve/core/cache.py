@@ -86,6 +86,15 @@ class Cache:
         row = rows.get(_found(rows, self._keys(project_path)))
         return _present(row) if isinstance(row, dict) else None
 
+    def key_of(self, project_path: Path) -> str:
+        """Return the key under which a project is registered, or would be: its path, links resolved where they can be.
+
+        Raises:
+            ValueError: the path is relative or holds a NUL.
+            CacheError: the registry cannot be read, or the path not be resolved.
+        """
+        return _found(self._rows(), self._keys(project_path))
+
     def remove_mapping(self, project_path: Path) -> bool:
         """Remove the mapping of a project; return whether there was one. The environment itself is not touched."""
         keys = self._keys(project_path)

@@ -47,13 +47,15 @@ def read_table() -> MountTable:
 def _points() -> Iterator[str]:
     if sys.platform == "win32":
         return
+    if sys.platform != "linux":
+        import psutil  # costly to import
+
+        yield from (partition.mountpoint for partition in psutil.disk_partitions(all=True))
+        return
     try:
         with open(_TABLE, "rb") as table:
             lines = table.read().splitlines()
     except OSError:
-        import psutil  # costly to import, and on Linux not needed
-
-        yield from (partition.mountpoint for partition in psutil.disk_partitions(all=True))
         return
     # 36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/source rw
     for line in lines:
