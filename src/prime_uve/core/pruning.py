@@ -296,7 +296,7 @@ def _protecting(environment: Environment, choice: Choice) -> list[Checkout]:
 
 def _is_named(environment: Environment, choice: Choice) -> bool:
     """Whether it is named by its path, or by the one checkout that claims it."""
-    protecting = [each.project for each in environment.checkouts if each.claim in PROTECTING]
+    protecting = [each.project for each in _protecting(environment, choice)]
     return len(protecting) <= 1 and bool({environment.path, *protecting} & set(choice.paths))
 
 
