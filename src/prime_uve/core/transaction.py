@@ -38,8 +38,17 @@ def insist_on_health(cache: Cache) -> None:
 
 
 def in_use(paths: Collection[str], timeout: float, *, is_held: bool = False) -> dict[str, Grounds]:
-    """Return which of the environments are in use, and by whom; `is_held`: their locks are ours."""
-    found = find_users(paths, timeout=timeout) if paths else {}
+    """Return which of the environments are in use, and by whom; `is_held`: their locks are ours.
+
+    Raises:
+        RefusalError: that cannot be known.
+    """
+    try:
+        found = find_users(paths, timeout=timeout) if paths else {}
+    except OSError as error:
+        raise RefusalError(
+            f"nothing is pruned while the running processes cannot be looked at: {error.strerror or error}; try again"
+        ) from error
     used = {path: [user for user in users if user.pid is not None or not is_held] for path, users in found.items()}
     return {
         path: Grounds(f"it is in use: {'; '.join(map(str, users))}", "end that, and try again")
