@@ -8,7 +8,7 @@ import click
 from prime_uve.cli.output import warn
 from prime_uve.errors import INTERRUPTED, PrimeUveError
 
-COMMANDS = ("check", "doctor", "init", "list", "prune", "register", "unregister")
+COMMANDS = ("check", "doctor", "hook", "init", "list", "prune", "register", "repair", "unregister")
 
 
 class LazyGroup(click.Group):

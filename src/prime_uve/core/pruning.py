@@ -12,8 +12,8 @@ from prime_uve.core.environment import TRASH
 from prime_uve.core.inventory import Environment, Inventory
 from prime_uve.core.ownership import PROTECTING, Checkout, Claim, Source
 from prime_uve.core.paths import BASES_VARIABLE, quoted
+from prime_uve.core.presence import Presence
 from prime_uve.core.usage import Measurement, combine
-from prime_uve.core.validation import Presence
 
 PRUNE = "prime-uve prune"
 LEFT_OR_LOST = frozenset((Claim.RELEASED, Claim.GONE, Claim.UNREACHABLE))  # an orphan's, if it is not unreachable
