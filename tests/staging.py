@@ -48,7 +48,11 @@ def registered() -> dict[str, str]:
 
 def install_hooks(checkout: Path, *events: str) -> None:
     """Have Git run the hook script of this project for these events, by default for all."""
-    folder = checkout / ".git/hooks"
-    folder.mkdir(exist_ok=True)
+    install_hooks_in(checkout / ".git/hooks", *events)
+
+
+def install_hooks_in(folder: Path, *events: str) -> None:
+    """Put the hook script of this project into a folder, for these events, by default for all."""
+    folder.mkdir(parents=True, exist_ok=True)
     for event in events or EVENTS:
         (folder / event).symlink_to(isolation.ROOT / "hooks/pre-commit")  # one text for all of them

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from prime_uve import hook
+from prime_uve.core import change
 from prime_uve.core.cache import Cache
+from prime_uve.core.paths import generate_venv_path
 from tests import staging
 from tests.commands import Git, Run
 from tests.core import writers
 from tests.staging import NEW, OLD, registered, stage
 
-CHECKING = ["check", "pre-commit", "pre-merge-commit", "pre-push"]
+CHECKING = ["check", "pre-commit", "pre-merge-commit"]
 REGISTERING = ["register", "post-checkout", "post-merge", "post-rewrite", "post-commit"]
 
 
@@ -49,7 +51,17 @@ class TestCommandLine:
 
     @pytest.mark.parametrize(
         "argv",
-        [[], [""], ["chek"], ["check", "--fxi"], ["check", "."], ["register", "x"], ["--fix"], ["commit-msg", "file"]],
+        [
+            [],
+            [""],
+            ["chek"],
+            ["check", "--fxi"],
+            ["check", "."],
+            ["register", "x"],
+            ["--fix"],
+            ["commit-msg", "file"],
+            ["pre-push", "origin", "url"],
+        ],
         ids=repr,
     )
     def test_what_is_not_understood_is_usage(
@@ -61,7 +73,7 @@ class TestCommandLine:
         assert registered() == {}
 
     def test_the_usage_names_every_event_that_is_understood(self) -> None:
-        for event in (*hook.CHECKING_EVENTS, *hook.REGISTERING_EVENTS):
+        for event in (*hook.CHECKING_EVENTS, *change.EVENTS):
             assert event in hook.USAGE
 
     def test_the_words_of_the_command_are_the_default(
@@ -348,17 +360,133 @@ class TestGit:
         assert done.returncode == 0, done.stderr
         assert registered() == {str(tmp_path / "clone"): OLD}
 
-    def test_a_worktree_of_a_registered_project_is_warned_and_not_registered(self, branched: Path, run: Run) -> None:
-        worktree = branched.parent / "worktree"
-        done = run("git", "worktree", "add", worktree, cwd=branched)
-        assert done.returncode == 0
-        (warning,) = (line for line in done.stderr.splitlines() if line.startswith("prime-uve: "))
-        assert f"belongs to {str(branched)!r}" in warning
-        assert f"prime-uve init {str(worktree)!r}" in warning
-        stage(worktree, NEW)
-        done = run("git", "commit", "--message", "mine", cwd=worktree)
+    @pytest.mark.parametrize(
+        "command",
+        [["cherry-pick", "theirs"], ["revert", "--no-edit", "theirs~0"], ["merge", "--squash", "theirs"]],
+        ids=lambda command: command[0],
+    )
+    def test_what_another_commit_did_is_taken_over_and_the_next_commit_passes(
+        self, branched: Path, run: Run, command: list[str]
+    ) -> None:
+        expected = NEW
+        if command[0] == "revert":
+            run("git", "merge", "--no-edit", "theirs", cwd=branched)
+            assert registered() == {str(branched): NEW}
+            expected = OLD
+        done = run("git", *command, cwd=branched)
         assert done.returncode == 0, done.stderr
-        assert registered() == {str(branched): OLD, str(worktree): NEW}
+        assert registered() == {str(branched): expected}
+        assert run("git", "commit", "--allow-empty", "--message", "next", cwd=branched).returncode == 0
+
+    def test_an_edit_that_was_staged_before_a_squash_is_not_taken_over(self, branched: Path, run: Run) -> None:
+        staging.quietly(branched, "switch", "--quiet", "--create", "other")
+        (branched / "more").touch()
+        staging.quietly(branched, "add", "more")
+        staging.quietly(branched, "commit", "--message", "more")
+        staging.quietly(branched, "switch", "--quiet", "main")
+        stage(branched, NEW)
+        done = run("git", "merge", "--squash", "other", cwd=branched)
+        assert done.returncode == 0, done.stderr
+        assert registered() == {str(branched): OLD}
+
+    def test_nothing_is_written_and_nothing_fails_while_a_rebase_waits_for_a_person(
+        self, branched: Path, run: Run, git: Git
+    ) -> None:
+        git(branched, "commit", "--quiet", "--allow-empty", "--message", "x")
+        staging.commit(branched, "${HOME}/prime-uve/venvs/mine")
+        Cache().add_mapping(branched, "${HOME}/prime-uve/venvs/mine", "demo", "00000000")
+        assert run("git", "rebase", "theirs", cwd=branched).returncode == 1  # a conflict
+        assert registered() == {str(branched): "${HOME}/prime-uve/venvs/mine"}
+        stage(branched, NEW)
+        done = run("git", "-c", "core.editor=true", "rebase", "--continue", cwd=branched)
+        assert done.returncode == 0, done.stderr
+        assert registered() == {str(branched): NEW}
+
+
+class TestWorktrees:
+    @pytest.fixture
+    def worktree(self, branched: Path, run: Run) -> Path:
+        """Return a worktree of a registered project, just added."""
+        folder = branched.parent / "worktree"
+        done = run("git", "worktree", "add", folder, cwd=branched)
+        assert done.returncode == 0, done.stderr
+        (note,) = (line for line in done.stderr.splitlines() if line.startswith("prime-uve: "))
+        assert f"belongs to {str(branched)!r}" in note
+        assert note.endswith(f"uve sync --project {str(folder)!r}")
+        return folder
+
+    def test_a_new_worktree_gets_its_own_environment_and_is_clean(
+        self, worktree: Path, branched: Path, git: Git
+    ) -> None:
+        own = generate_venv_path(worktree)
+        assert registered() == {str(branched): OLD, str(worktree): own}
+        assert (worktree / ".env.uve.local").read_text() == f"UV_PROJECT_ENVIRONMENT={own}\n"
+        for checkout in (branched, worktree):
+            assert git(checkout, "status", "--porcelain") == ""
+
+    def test_each_worktree_has_its_own(self, worktree: Path, branched: Path, run: Run) -> None:
+        other = branched.parent / "other"
+        assert run("git", "worktree", "add", "--detach", other, cwd=worktree).returncode == 0
+        assert registered().keys() == {str(branched), str(worktree), str(other)}
+        assert len(set(registered().values())) == 3
+
+    def test_commits_in_it_are_checked_and_pass(self, worktree: Path, run: Run) -> None:
+        done = run("git", "commit", "--allow-empty", "--message", "mine", cwd=worktree)
+        assert done.returncode == 0, done.stderr
+        stage(worktree, "/opt/venv")
+        assert run("git", "commit", "--message", "mine", cwd=worktree).returncode == 1
+
+    def test_after_it_is_removed_its_mapping_is_orphaned(self, worktree: Path, branched: Path, git: Git) -> None:
+        git(branched, "worktree", "remove", worktree)
+        results = Cache().validate_all()
+        assert results[str(worktree)].is_orphaned
+        assert "is gone" in results[str(worktree)].issues[0]
+
+    def test_the_first_worktree_keeps_the_environment_if_it_was_never_registered(
+        self, branched: Path, run: Run
+    ) -> None:
+        Cache().clear()
+        worktree = branched.parent / "worktree"
+        assert run("git", "worktree", "add", worktree, cwd=branched).returncode == 0
+        assert registered() == {str(branched): OLD, str(worktree): generate_venv_path(worktree)}
+
+    def test_a_file_of_the_user_that_names_the_environment_is_left_alone(self, branched: Path, run: Run) -> None:
+        worktree = branched.parent / "worktree"
+        staging.quietly(branched, "worktree", "add", worktree)
+        local = worktree / ".env.uve.local"
+        local.write_text(f"UV_PROJECT_ENVIRONMENT={OLD}\n")
+        done = run("prime-uve-hook", "post-checkout", "0" * 40, "HEAD", "1", cwd=worktree)
+        assert (done.returncode, "prime-uve init" in done.stderr) == (0, True)
+        assert local.read_text() == f"UV_PROJECT_ENVIRONMENT={OLD}\n"
+
+    def test_a_worktree_of_a_bare_repository_has_none_to_leave_the_environment_to(
+        self, branched: Path, run: Run, git: Git
+    ) -> None:
+        Cache().clear()
+        bare = branched.parent / "bare.git"
+        git(branched, "clone", "--quiet", "--bare", branched, bare)
+        staging.install_hooks_in(bare / "hooks")
+        one, two = branched.parent / "one", branched.parent / "two"
+        for folder in (one, two):
+            assert run("git", "worktree", "add", "--detach", folder, "main", cwd=bare).returncode == 0
+        assert registered() == {str(one): OLD, str(two): generate_venv_path(two)}
+
+    def test_projects_of_a_monorepo_each_get_their_own(self, branched: Path, run: Run) -> None:
+        staging.commit(branched / "a", "${HOME}/prime-uve/venvs/a")
+        Cache().add_mapping(branched / "a", "${HOME}/prime-uve/venvs/a", "a", "00000000")
+        worktree = branched.parent / "worktree"
+        assert run("git", "worktree", "add", worktree, cwd=branched).returncode == 0
+        assert registered()[str(worktree / "a")] == generate_venv_path(worktree / "a")
+        assert len(set(registered().values())) == 4
+
+    def test_a_second_clone_gets_its_own(self, branched: Path, tmp_path: Path, run: Run) -> None:
+        template = tmp_path / "template"
+        staging.install_hooks_in(template / "hooks")
+        clone = tmp_path / "clone"
+        done = run("git", "clone", f"--template={template}", branched, clone, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert registered() == {str(branched): OLD, str(clone): generate_venv_path(clone)}
+        assert run("git", "status", "--porcelain", cwd=clone).stdout == ""
 
     def test_a_wrong_file_in_a_worktree_is_stopped(self, branched: Path, run: Run) -> None:
         worktree = branched.parent / "worktree"
@@ -445,11 +573,11 @@ def test_a_registered_project_costs_no_import_that_a_bare_interpreter_has_not_pa
     assert done.stderr == ""
     assert "prime_uve.hook" in loaded
     assert loaded & COSTLY == set()
-    # Git's hash of a file needs these, and nothing else is needed.
-    assert {name for name in loaded if not name.startswith("prime_uve")} <= {"hashlib", "_hashlib", "_blake2"}
+    # Git's hash of a file needs this, and nothing else is needed.
+    assert {name for name in loaded if not name.startswith("prime_uve")} <= {"_sha1"}
 
 
-@pytest.mark.parametrize("event", ["pre-push", "post-checkout"])
+@pytest.mark.parametrize("event", ["pre-commit", "post-checkout"])
 def test_a_repository_without_a_work_tree_has_nothing_to_check(tmp_path: Path, git: Git, run: Run, event: str) -> None:
     git(tmp_path, "init", "--quiet", "--bare", "bare.git")
     bare = tmp_path / "bare.git"

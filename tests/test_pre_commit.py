@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from prime_uve.core.cache import Cache
+from prime_uve.core.paths import generate_venv_path
 from tests import commands, isolation, staging
 from tests.commands import SCRIPTS, Git, Run
+from tests.fake_uv import FakeUv
 from tests.staging import NEW, OLD, registered, stage
 
 ROOT = isolation.ROOT
@@ -117,8 +120,9 @@ class TestManifest:
 
     def test_each_hook_has_its_stages(self) -> None:
         assert {entry["id"]: entry["stages"] for entry in load(MANIFEST.read_text())} == {
-            "prime-uve-check": ["pre-commit", "pre-merge-commit", "pre-push", "manual"],
+            "prime-uve-check": ["pre-commit", "pre-merge-commit", "manual"],
             "prime-uve-register": ["post-checkout", "post-merge", "post-rewrite", "post-commit"],
+            "uve-sync": ["post-checkout", "post-merge", "post-rewrite"],
         }
 
     def test_each_hook_always_runs_once_and_in_python(self) -> None:
@@ -127,16 +131,19 @@ class TestManifest:
             assert facts == {"language": "python", "pass_filenames": False, "always_run": True}
             assert entry["minimum_pre_commit_version"] == "3.2.0"
 
-    def test_the_readme_tells_a_configuration_that_uses_all_of_it(self, tmp_path: Path, run: Run) -> None:
+    def test_the_readme_tells_a_configuration_that_uses_what_costs_nothing_and_names_the_rest(
+        self, tmp_path: Path, run: Run
+    ) -> None:
         path = tmp_path / ".pre-commit-config.yaml"
         path.write_text(readme_configuration())
         succeed(run("pre-commit", "validate-config", path, cwd=tmp_path))
         configuration, manifest = load(path.read_text()), load(MANIFEST.read_text())
         (source,) = configuration["repos"]
-        assert [hook["id"] for hook in source["hooks"]] == [hook["id"] for hook in manifest]
+        assert [hook["id"] for hook in source["hooks"]] == [hook["id"] for hook in manifest if hook["id"] != "uve-sync"]
+        assert "- id: uve-sync" in (ROOT / "README.md").read_text()
         assert source["rev"] == f"v{version('prime-uve')}"
         stages = {stage for hook in manifest for stage in hook["stages"]}
-        assert set(configuration["default_install_hook_types"]) == stages - {"pre-push", "manual"}
+        assert set(configuration["default_install_hook_types"]) == stages - {"manual"}
 
     def test_this_project_uses_its_own_hooks(self, run: Run) -> None:
         path = ROOT / ".pre-commit-config.yaml"
@@ -144,6 +151,8 @@ class TestManifest:
         configuration, manifest = load(path.read_text()), load(MANIFEST.read_text())
         ours = {hook["id"]: hook for source in configuration["repos"] for hook in source["hooks"]}
         for entry in manifest:
+            if entry["id"] == "uve-sync":
+                continue  # tools of this project are not its environment's
             hook = ours[entry["id"]]
             assert hook["entry"] == entry["entry"]
             assert set(hook["stages"]) <= set(entry["stages"])
@@ -223,6 +232,36 @@ class TestConfigured:
         assert (named / ".env.uve").read_text() == f"UV_PROJECT_ENVIRONMENT={NEW}\n"
         assert registered() == {str(named): NEW}
         succeed(run("git", "commit", "--allow-empty", "--message", "x", cwd=named))
+
+    def test_a_worktree_has_its_own_environment_until_it_is_removed(self, named: Path, run: Run, git: Git) -> None:
+        worktree = named.parent / "worktree"
+        succeed(run("git", "worktree", "add", worktree, cwd=named))
+        assert registered() == {str(named): OLD, str(worktree): generate_venv_path(worktree)}
+        assert git(worktree, "status", "--porcelain") == ""
+        succeed(run("git", "commit", "--allow-empty", "--message", "mine", cwd=worktree))
+        git(named, "worktree", "remove", worktree)
+        assert Cache().validate_all()[str(worktree)].is_orphaned
+
+    def test_what_a_cherry_pick_brings_is_registered(self, named: Path, upstream: Path, run: Run) -> None:
+        assert upstream.exists()
+        succeed(run("git", "cherry-pick", "origin/main", cwd=named))
+        assert registered() == {str(named): NEW}
+        succeed(run("git", "commit", "--allow-empty", "--message", "x", cwd=named))
+
+    def test_uve_sync_runs_when_a_colleague_has_changed_the_manifest(
+        self, named: Path, upstream: Path, run: Run, fake_uv: FakeUv
+    ) -> None:
+        path = named / ".pre-commit-config.yaml"
+        configuration = load(path.read_text())
+        configuration["repos"][0]["hooks"].append({"id": "uve-sync"})
+        path.write_text(import_module("yaml").safe_dump(configuration))
+        succeed(run("git", "commit", "--all", "--message", "Sync", cwd=named))
+        calls = len(fake_uv.calls)
+        (upstream / "pyproject.toml").write_text('[project]\nname = "demo"\nversion = "0.2.0"\n')
+        staging.quietly(upstream, "commit", "--all", "--message", "Version")
+        succeed(run("git", "pull", "--no-rebase", "--no-edit", "origin", "main", cwd=named))
+        (call,) = (call for call in fake_uv.calls[calls:] if call.argv[0] == "sync")
+        assert call.argv == ["sync", "--project", str(named)]
 
 
 LOCAL = """\

@@ -6,11 +6,9 @@ Hot: imports only what a bare interpreter has already loaded, as long as all is 
 import os
 import sys
 
-from prime_uve.core import git
-from prime_uve.core.commit import check_index, fix_index
-from prime_uve.core.env_file import NAME, load, reading_environ, trusted_environment
-from prime_uve.core.lookup import is_registered
-from prime_uve.core.paths import portable, working_directory
+from prime_uve.core import change, git
+from prime_uve.core.change import Change
+from prime_uve.core.paths import working_directory
 from prime_uve.errors import INTERRUPTED, PrimeUveError
 from prime_uve.stderr import tell
 
@@ -20,18 +18,18 @@ if TYPE_CHECKING:
 
 USAGE = """usage: prime-uve-hook check [--fix]
        prime-uve-hook register
+       prime-uve-hook sync [EVENT [ARGS...]]
        prime-uve-hook EVENT [ARGS...]
 
 check     stop a commit whose .env.uve is wrong, or names another environment than the registry
           --fix: write ${HOME} where the file spells out a home
 register  register the environment that .env.uve names; take over a change that came in through Git
-EVENT     what Git calls the hook, with what Git gives it: pre-commit, pre-merge-commit and pre-push check,
+sync      register, then run uv sync where Git changed uv.lock, pyproject.toml or an env file
+EVENT     what Git calls the hook, with what Git gives it: pre-commit and pre-merge-commit check,
           post-checkout, post-merge, post-rewrite and post-commit register
 """
 
-CHECKING_EVENTS = ("pre-commit", "pre-merge-commit", "pre-push")
-REGISTERING_EVENTS = ("post-checkout", "post-merge", "post-rewrite", "post-commit")
-FILE_CHECKOUT = "0"  # the flag that Git gives post-checkout where it restored files and changed no branch
+CHECKING_EVENTS = ("pre-commit", "pre-merge-commit")
 
 
 def main(argv: "Sequence[str] | None" = None) -> int:
@@ -57,19 +55,28 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         return INTERRUPTED
 
 
+def program() -> None:
+    """Run `main` and end the process, without the tidying up of an interpreter, for which every hook would wait."""
+    code = main()
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    os._exit(code)
+
+
 def _run(args: "Sequence[str]", folder: str) -> int:
     match args:
         case ["check", *options] if set(options) <= {"--fix"}:
             return check(folder, fix=bool(options))
-        case ["register"]:
-            return register(folder, *event_of_framework(os.environ))
         case [event, *_] if event in CHECKING_EVENTS:
             return check(folder)
-        case [event, *given] if event in REGISTERING_EVENTS:
-            return register(folder, event, *given)
+        case ["register"] | ["sync"]:
+            made = change_of_framework(os.environ)
+        case ["sync", event, *words] | [event, *words] if event in change.EVENTS:
+            made = Change(event, words)
         case _:
             tell(USAGE.rstrip())
             return 2
+    return sync(folder, made) if args[0] == "sync" else register(folder, made)
 
 
 def check(folder: str, *, fix: bool = False) -> int:
@@ -80,6 +87,8 @@ def check(folder: str, *, fix: bool = False) -> int:
     Raises:
         ProjectError: `folder` is in no Git checkout, or Git failed.
     """
+    from prime_uve.core.commit import check_index, fix_index
+
     checkout = _checkout(folder)
     if checkout is None:
         return 0
@@ -103,67 +112,58 @@ def is_ci() -> bool:
     return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
-def event_of_framework(environ: "Mapping[str, str]") -> tuple[str, str]:
-    """Return the event that pre-commit or prek runs a hook for, and what Git gave it, as far as they tell."""
+def change_of_framework(environ: "Mapping[str, str]") -> Change:
+    """Return what pre-commit or prek runs a hook for, as far as they tell."""
+    if "PRE_COMMIT_CHECKOUT_TYPE" in environ:
+        refs = (environ.get("PRE_COMMIT_FROM_REF", ""), environ.get("PRE_COMMIT_TO_REF", ""))
+        return Change("post-checkout", (*refs, environ["PRE_COMMIT_CHECKOUT_TYPE"]))
     for variable, event in (
-        ("PRE_COMMIT_CHECKOUT_TYPE", "post-checkout"),
         ("PRE_COMMIT_IS_SQUASH_MERGE", "post-merge"),
         ("PRE_COMMIT_SQUASH_MERGE", "post-merge"),
         ("PRE_COMMIT_REWRITE_COMMAND", "post-rewrite"),
     ):
         if variable in environ:
-            return event, environ[variable]
-    stage = environ.get("PREK_HOOK_STAGE")  # all that prek tells about a merge
-    return stage if stage in REGISTERING_EVENTS else "post-commit", ""
+            return Change(event, (environ[variable],))
+    stage = environ.get("PREK_HOOK_STAGE", "")  # all that prek tells about a merge
+    return Change(stage if stage in change.EVENTS else "post-commit", ())
 
 
-def register(folder: str, event: str, *args: str) -> int:
+def register(folder: str, made: Change) -> int:
     """Register what the env files of the checkout of `folder` name; return 0, whatever this machine's state is.
 
-    A change of an existing mapping is taken over if Git brought it (merge, checkout, rewrite); a change that was
-    committed here is left to the check.
-
-    Args:
-        folder: the working directory.
-        event: what Git calls the hook, ``post-checkout`` say.
-        args: what Git gives it; of these the last counts: the kind of checkout, the command that rewrote.
+    See `prime_uve.core.arrival.register_all`. With ``CI`` set, and for a checkout of single files, nothing is done.
 
     Raises:
         ProjectError: `folder` is in no Git checkout, or Git failed.
     """
-    if is_ci() or (event == "post-checkout" and args[-1:] == (FILE_CHECKOUT,)):
+    if is_ci() or made.is_of_files:
         return 0
     checkout = _checkout(folder)
     if checkout is None:
         return 0
-    # An amended commit is a commit made here. A merge that was finished by hand is a commit, too: it brought what it
-    # has from its second parent.
-    is_commit = event == "post-commit" or (event == "post-rewrite" and args[:1] == ("amend",))
-    for entry in git.index_entries(checkout, f"**/{NAME}"):
-        sentence = _register(checkout, entry.path, since="HEAD^2" if is_commit else "HEAD")
-        if sentence:
-            tell(f"prime-uve: {sentence}")
+    from prime_uve.core.arrival import register_all
+
+    for sentence in register_all(checkout, made):
+        tell(f"prime-uve: {sentence}")
     return 0
 
 
-def _register(checkout: str, path: str, *, since: str) -> str:
-    """Register the project of the env file at `path`; return what a person should know.
+def sync(folder: str, made: Change) -> int:
+    """Register, then run ``uv sync`` for each project whose lock, manifest or env file Git has changed; return 0.
 
-    The change of a mapping is taken over if the file in the work tree is the one of the revision `since`: what Git
-    brought, and not an edit that was carried along.
+    A sync that fails has told why; the checkout is what it is.
+
+    Raises:
+        ProjectError: `folder` is in no Git checkout, or Git failed.
     """
-    root = os.path.realpath(os.path.dirname(os.path.join(checkout, path)))
-    try:
-        reading = load(root, reading_environ())
-        environment = trusted_environment(reading) if reading is not None else None
-        if environment is None or is_registered(root, portable(environment)):
-            return ""
-        from pathlib import Path
+    register(folder, made)
+    if is_ci() or made.is_of_files:
+        return 0
+    checkout = _checkout(folder)
+    if checkout is None:
+        return 0
+    from prime_uve.sync import sync_changed
 
-        from prime_uve.core.cache import Cache
-        from prime_uve.core.registration import register
-
-        is_brought = git.is_unchanged(checkout, path, since=since)
-        return register(Cache(), Path(root), environment, accept=is_brought).message
-    except PrimeUveError as error:
-        return f"not registered: {error}"
+    for sentence in sync_changed(checkout, made):
+        tell(f"prime-uve: {sentence}")
+    return 0

@@ -336,7 +336,7 @@ class TestVenvDir:
         assert "inside its own project, or around it" in done.stderr
         assert tree(project, home) == before
 
-    @pytest.mark.parametrize("name", ["a b", "it's", "größe", "#1", 'say "x"'])
+    @pytest.mark.parametrize("name", ["a b", "it's", "größe", "#1"])
     def test_of_any_name_is_written_so_that_it_is_read_again(
         self, call: Run, project: Path, home: Path, name: str
     ) -> None:

@@ -72,7 +72,7 @@ def test_without_an_argument_it_takes_the_words_of_the_process(
     assert json.loads(capsys.readouterr().out) == []
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in ("doctor", "list")])
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in ("doctor", "hook", "list")])
 def test_a_working_directory_that_is_gone_is_a_sentence(run: Run, tmp_path: Path, command: str) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()

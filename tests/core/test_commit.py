@@ -113,6 +113,45 @@ def test_a_wrong_file_is_a_problem_here_and_in_ci(checkout: Path, text: str, fra
     assert registered() == {}
 
 
+NAMES = {
+    "a drive or a stream of Windows": "demo:x",
+    "a wild card": "dem*",
+    "a dot at the end": "demo.",
+    "a dot at the end of a folder": "a./demo",
+    "a device": "con",
+    "a device with an ending": "Com1.venv",
+    "a name of 256 bytes": "d" * 256,
+    "a name of 128 letters of two bytes": "é" * 128,
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_a_name_that_not_every_system_takes_is_a_problem(checkout: Path, name: str) -> None:
+    stage(checkout, f'{KEY}="${{HOME}}/prime-uve/venvs/{name}"\n'.encode())
+    assert "is not portable: not every system takes" in problem(checkout)
+
+
+@pytest.mark.parametrize("name", ["demo_é", "a b", "console", "com10", "d" * 255, "a.b", ".demo", "a/./b"])
+def test_a_name_that_every_system_takes_passes(checkout: Path, name: str) -> None:
+    stage(checkout, f'{KEY}="${{HOME}}/prime-uve/venvs/{name}"\n'.encode())
+    assert problems(checkout, static=True) == []
+
+
+def test_a_folder_in_the_place_of_the_file_is_one_problem(checkout: Path, git: Git) -> None:
+    for folder in ("", "sub/"):
+        for name in ("a", "b", ".env.uve"):
+            path = checkout / folder / ".env.uve" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    git(checkout, "add", ".")
+    outer, inner = problems(checkout)
+    place = str(checkout / ".env.uve")
+    assert outer == (
+        f"{place!r} is a folder in the index, where the env file belongs; take it out: git rm -r --cached '{place}'"
+    )
+    assert repr(str(checkout / "sub/.env.uve")) in inner
+
+
 @pytest.mark.parametrize(
     ("content", "fragment"),
     [(b"A=\xff\n", "line 1: bytes that are not UTF-8"), (b"A='\0'\n", "NUL"), (b"\xff\xfeA\0", "not UTF-8")],

@@ -10,6 +10,8 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from prime_uve.core.env_file import (
     KEY,
@@ -18,9 +20,11 @@ from prime_uve.core.env_file import (
     NAME,
     Reading,
     granted,
+    is_absent,
     load,
     load_over,
     named_environment,
+    plain_environment,
     read,
     reading_environ,
     trusted_environment,
@@ -537,3 +541,40 @@ def test_a_file_grants_uv_every_variable_but_those_that_we_read(tmp_path: Path) 
     content = b"A=1\nPRIME_UVE_VENVS=/\nPRIME_UVE_CACHE=/x\nPRIME_UVER=2\nUV_PROJECT=/p\nUV_WORKING_DIR=/p\n"
     reading = Reading(str(tmp_path), shared=content, local=None, environ={})
     assert granted(reading) == {"A": "1", "PRIME_UVER": "2"}
+
+
+# The quick look
+
+PIECES = ("${HOME}", "${PRIME_UVE_VENVS}", "$HOME", "/", "x", ".", "..", "~", "=", "\n", "#", "'", '"', " ", "\\", "é")
+LINES = (f"{KEY}=", "A=", f"\n{KEY}=", "PRIME_UVE_VENVS=/y\n", "\r\n", "export ")
+HOMES = ("/home/jane", "/", "", "home", "/$HOME", "/${PRIME_UVE_VENVS}", "/a b", "/a\n", "/\udcff")
+
+
+@given(
+    st.lists(st.sampled_from(LINES + PIECES)).map("".join),
+    st.sampled_from(HOMES),
+    st.sampled_from([None, "", "/srv/venvs", "venvs", "${HOME}/venvs"]),
+)
+@example(f"{KEY}=${{HOME}}/x", "/${PRIME_UVE_VENVS}", "/y")
+@example(f"{KEY}=${{HOME}}/x\n", "/home/jane", None)
+def test_what_is_plain_to_a_quick_look_is_so_to_a_whole_reading(content: str, home: str, base: str | None) -> None:
+    environ = {"HOME": home} | ({"PRIME_UVE_VENVS": base} if base is not None else {})
+    shared = content.encode()
+    named = plain_environment(shared, environ)
+    if named is not None:
+        reading = Reading("/project", shared=shared, local=None, environ=environ)
+        assert named == named_environment(reading)
+
+
+def test_what_init_writes_is_plain() -> None:
+    content = f"{KEY}=${{HOME}}/prime-uve/venvs/demo_0a1b2c3d\n".encode()
+    assert plain_environment(content, ENVIRON) == "/home/jane/prime-uve/venvs/demo_0a1b2c3d"
+
+
+def test_only_what_is_not_there_is_absent(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    assert is_absent(str(tmp_path / "nothing"))
+    assert not is_absent(str(tmp_path))
+    assert not is_absent(str(tmp_path / "link"))
+    assert not is_absent(str(tmp_path / ("x" * 5000))), "nobody can tell"
+    assert not is_absent("\0")

@@ -464,6 +464,7 @@ def test_a_work_tree_without_a_repository_in_it_is_found_by_its_variable(
     assert ours.find_checkout(str(project)) is None
     monkeypatch.setenv("GIT_DIR", str(elsewhere))
     monkeypatch.setenv("GIT_WORK_TREE", str(project))
+    monkeypatch.chdir(project)
     git(project, "add", "pyproject.toml")
     assert ours.find_checkout(str(project)) == str(project)
     assert [entry.path for entry in ours.index_entries(str(project), "*.toml")] == ["pyproject.toml"]

@@ -12,19 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prime_uve.core import validation
-from prime_uve.core.validation import (
-    GONE,
-    HERE,
-    Observation,
-    Presence,
-    Sight,
-    ValidationResult,
-    judge,
-    observe,
-    same_place,
-    witness,
-)
+from prime_uve.core import presence
+from prime_uve.core.presence import GONE, HERE, Presence, Sight, same_place, witness
+from prime_uve.core.validation import Observation, ValidationResult, judge, observe, observe_all
 from tests.core import checkouts
 from tests.core.checkouts import ENVIRONMENT, child, output
 from tests.privileges import unprivileged
@@ -48,8 +38,11 @@ class Scene:
     def env_file(self) -> Path:
         return self.project / ".env.uve"
 
+    def observation(self) -> Observation:
+        return observe(str(self.project), self.mapping)
+
     def result(self) -> ValidationResult:
-        return judge(observe(str(self.project), self.mapping))
+        return judge(self.observation())
 
     def write(self, content: str | bytes) -> None:
         self.env_file.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -70,7 +63,7 @@ class Scene:
 
     def unmount(self) -> None:
         """Have the row name a mount point that is none."""
-        self.mapping[validation.MOUNT] = str(self.home)
+        self.mapping[presence.MOUNT] = str(self.home)
 
     def forget_witnesses(self) -> None:
         """Make the row one of an older registry."""
@@ -288,6 +281,7 @@ def test_a_real_state_has_its_status_and_every_issue(
 ) -> None:
     change(scene)
     result = scene.result()
+    assert observe_all({str(scene.project): scene.mapping}) == {str(scene.project): scene.observation()}
     wanted = [
         issue.format(project=scene.project, parent=scene.project.parent, environment=scene.environment, home=scene.home)
         for issue in issues
@@ -408,6 +402,30 @@ def test_a_file_that_two_readers_read_differently_is_an_error_that_says_so(scene
     assert issue.startswith(f"'{scene.env_file}' is ambiguous: uv takes ")
     assert "from it, and python-dotenv another place" in issue
     assert COMMANDS.search(issue)
+
+
+def test_many_are_looked_at_as_one_is(home: Path, tmp_path: Path) -> None:
+    rows: dict[str, dict[str, object]] = {}
+    for number in range(30):
+        project = checkouts.make(tmp_path / f"p{number}", "${HOME}/${NAME}" if number % 5 == 0 else ENVIRONMENT)
+        row = {"venv_path": ENVIRONMENT if number % 3 else "", **witness(str(project))}
+        rows[str(project)] = row if number % 7 else {}
+        if number % 4 == 0:
+            (project / ".env.uve.local").write_text(f"NAME={home.name}\n")
+        if number % 11 == 0:
+            shutil.rmtree(project)
+    seen = observe_all(rows)
+    assert seen == {project: observe(project, row) for project, row in rows.items()}
+    assert {judge(each).status for each in seen.values()} == {"error", "mismatch", "orphaned"}
+
+
+def test_an_environment_that_lacks_a_marker_is_known(scene: Scene) -> None:
+    assert scene.observation().lacks_marker
+    (scene.environment / ".prime-uve.json").symlink_to("nowhere")
+    assert not scene.observation().lacks_marker
+    (scene.environment / ".prime-uve.json").unlink()
+    (scene.environment / "pyvenv.cfg").unlink()
+    assert not scene.observation().lacks_marker, "it is no environment"
 
 
 def test_an_empty_home_is_none(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -653,4 +671,4 @@ def test_looking_creates_and_changes_nothing(scene: Scene) -> None:
 
 
 def test_the_names_in_a_row_are_stable() -> None:
-    assert (validation.MOUNT, validation.PARENT) == ("mount", "parent_inode")
+    assert (presence.MOUNT, presence.PARENT, presence.FILE_SYSTEM) == ("mount", "parent_inode", "file_system")

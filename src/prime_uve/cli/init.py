@@ -3,7 +3,6 @@
 import os
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +12,7 @@ from prime_uve.core.initialization import Plan, carry_out, plan
 from prime_uve.core.paths import portable
 from prime_uve.core.project import find_project_root
 from prime_uve.errors import RefusalError
-
-if TYPE_CHECKING:
-    from typing import TextIO
+from prime_uve.sync import sync
 
 
 @click.command
@@ -49,7 +46,10 @@ def command(path: str, venv_dir: str | None, **flags: bool) -> int:
         _report(made, dry_run=flags["dry_run"], sync=flags["sync"])
     if not flags["sync"] or flags["dry_run"]:
         return 0
-    return _sync(root, output=sys.stderr if flags["as_json"] else sys.stdout)
+    code = sync(root, output=sys.stderr if flags["as_json"] else sys.stdout)
+    if code != 0:
+        warn(f"uv sync failed (exit code {code}); the project is registered; try again: uve sync")
+    return 1 if code != 0 else 0
 
 
 def _is_wanted(made: Plan, *, again: str) -> bool:
@@ -99,17 +99,3 @@ def _report(made: Plan, *, dry_run: bool, sync: bool) -> None:
         say(f"{would and 'would have '}{made.registration.message}")
     if not sync:
         say("nothing was installed; next: uve sync" if not os.path.isdir(made.environment) else "next: uve sync")
-
-
-def _sync(root: str, *, output: "TextIO") -> int:
-    import subprocess
-
-    from prime_uve.core.uv import find_uv
-    from prime_uve.uve import prepare
-
-    args = ["sync", "--project", root]
-    environ = prepare(args, os.environ)
-    code = subprocess.run([find_uv(environ), *args], env=environ, stdout=output, check=False).returncode
-    if code != 0:
-        warn(f"uv sync failed (exit code {code}); the project is registered; try again: uve sync")
-    return 1 if code != 0 else 0

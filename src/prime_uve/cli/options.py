@@ -11,8 +11,21 @@ from prime_uve.core.project import find_env_root
 from prime_uve.errors import ProjectError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-# Whether it can be read is for those to say who read it.
-PATH = click.Path(readable=False)
+
+
+class _NamedPath(click.Path):
+    """A path, not looked at: what lies there may hang, and whether it can be read is for those to say who read it."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        return self.coerce_path_result(value)
+
+
+PATH = _NamedPath()
 # What is unregistered may be gone; anything else has to be there.
 any_path_argument = click.argument("path", default=".", type=PATH, callback=lambda _c, _p, it: absolute(it))
 path_argument = click.argument("path", default=".", type=PATH, callback=lambda _c, _p, it: existing(it))

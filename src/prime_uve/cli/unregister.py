@@ -7,7 +7,6 @@ import click
 
 from prime_uve.cli.options import any_path_argument, json_option, open_registry
 from prime_uve.cli.output import emit_json, say, warn
-from prime_uve.core.cache import project_key
 from prime_uve.core.project import find_env_root
 
 
@@ -20,7 +19,7 @@ def command(path: str, *, as_json: bool) -> int:
     Removes the mapping of the project at PATH (default: here). Neither its files nor its environment are touched.
     """
     cache = open_registry()
-    project = project_key(Path(path))
+    project = cache.key_of(Path(path))
     mapping = cache.get_mapping(Path(project))
     if mapping is None and os.path.lexists(path):
         project = find_env_root(path) or project

@@ -12,8 +12,9 @@ from prime_uve.core import kept, marker
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import expand, portable, quoted, registry_path
+from prime_uve.core.presence import WITNESSES, witness
 from prime_uve.core.store import Store
-from prime_uve.core.validation import MOUNT, PARENT, ValidationResult, judge, observe_all, witness
+from prime_uve.core.validation import ValidationResult, judge, observe_all
 from prime_uve.errors import CacheError
 
 __all__ = ["Cache", "CacheError", "ValidationResult"]
@@ -85,6 +86,15 @@ class Cache:
         rows = self._rows()
         row = rows.get(_found(rows, self._keys(project_path)))
         return _present(row) if isinstance(row, dict) else None
+
+    def key_of(self, project_path: Path) -> str:
+        """Return the key under which a project is registered, or would be: its path, links resolved where they can be.
+
+        Raises:
+            ValueError: the path is relative or holds a NUL.
+            CacheError: the registry cannot be read, or the path not be resolved.
+        """
+        return _found(self._rows(), self._keys(project_path))
 
     def remove_mapping(self, project_path: Path) -> bool:
         """Remove the mapping of a project; return whether there was one. The environment itself is not touched."""
@@ -216,7 +226,10 @@ class Cache:
         results = {project: judge(observation) for project, observation in seen.items()}
         if not results:
             return results
-        _mark({seen[project].registered: project for project, result in results.items() if result.is_valid}, timeout)
+        _mark(
+            {it.registered: it.project for it in seen.values() if it.lacks_marker and results[it.project].is_valid},
+            timeout,
+        )
         stamp = now()
 
         def change(present: dict[str, Any]) -> None:
@@ -233,7 +246,7 @@ class Cache:
 
 
 def _mark(environments: Mapping[str, str], timeout: float) -> None:
-    """Give each environment the marker of its project, if it has none."""
+    """Give each environment the marker of its project, unless it has one by now."""
     table = read_table()
     answers([Look(it, table.point_of(it), partial(marker.give, it, environments[it])) for it in environments], timeout)
 
@@ -301,7 +314,7 @@ def put(rows: dict[str, Any], project: str, row: Row) -> None:
     if not isinstance(old, dict):
         rows[project] = row
         return
-    stale = {MOUNT, PARENT} if _environment(old) == _environment(row) else {MOUNT, PARENT, kept.FIELD}
+    stale = WITNESSES if _environment(old) == _environment(row) else {*WITNESSES, kept.FIELD}
     lasting = {name: value for name, value in old.items() if name not in row and name not in stale}
     since = {name: old[name] for name in ("created_at",) if name in old}
     rows[project] = {**row, **since, **lasting}

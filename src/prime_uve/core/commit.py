@@ -10,7 +10,6 @@ from prime_uve.core.env_file import (
     KEY,
     LOCAL_NAME,
     NAME,
-    Reading,
     load_over,
     named_environment,
     read,
@@ -18,22 +17,15 @@ from prime_uve.core.env_file import (
     trusted_environment,
     write,
 )
-from prime_uve.core.env_syntax import is_plain, with_value
 from prime_uve.core.lookup import is_registered
-from prime_uve.core.paths import BASES_VARIABLE, DEFAULT_BASE, bases, expand, is_inside, portable, quoted
-from prime_uve.errors import CacheError, EnvFileError, PrimeUveError
+from prime_uve.core.paths import BASES_VARIABLE, portable, quoted
+from prime_uve.core.portability import ANYWHERE, portability_fault, with_home
+from prime_uve.errors import EnvFileError, PrimeUveError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from prime_uve.core.env_file import Reading
     from prime_uve.core.git import Entry
-
-# What the two variables stand for when a file is judged for everybody: themselves, as the first part of a path; and
-# what they stand for elsewhere, to tell them from the same letters in quotes.
-ROOT = os.path.abspath(os.sep)
-ANYWHERE = {name: f"{ROOT}${{{name}}}" for name in ("HOME", BASES_VARIABLE)}
-ELSEWHERE = {name: f"{ROOT}{name}" for name in ANYWHERE}
-EVERYBODYS_BASES = (DEFAULT_BASE, f"${{{BASES_VARIABLE}}}")
-HOMES = ("home", "Users")
 
 
 class Verdict:
@@ -66,8 +58,18 @@ def check_index(checkout: str, *, static: bool = False) -> Verdict:
         ProjectError: Git is not there, or failed.
     """
     verdict = Verdict()
-    for entry in git.index_entries(checkout, f"**/{NAME}", f"**/{LOCAL_NAME}"):
-        _check_entry(checkout, entry, verdict, static=static)
+    folders = set()
+    for entry in git.index_entries(checkout, f"**/{NAME}", f"**/{LOCAL_NAME}", f"**/{NAME}/**"):
+        above, is_in_folder, _ = f"/{entry.path}".partition(f"/{NAME}/")
+        if is_in_folder:
+            folders.add(os.path.join(checkout, above[1:], NAME))
+        else:
+            _check_entry(checkout, entry, verdict, static=static)
+    for path in sorted(folders):
+        verdict.problems.append(
+            f"{path!r} is a folder in the index, where the env file belongs; take it out: "
+            f"git rm -r --cached {quoted(path)}"
+        )
     return verdict
 
 
@@ -100,66 +102,11 @@ def _check_entry(checkout: str, entry: "Entry", verdict: Verdict, *, static: boo
 
 def _check_file(checkout: str | None, path: str, content: bytes, verdict: Verdict, *, static: bool) -> None:
     root = os.path.dirname(path)
-    fault = check_content(root, content)
+    fault = portability_fault(root, content)
     if fault:
         verdict.problems.append(fault)
     if not static and os.path.isdir(root):
         _check_registry(checkout, root, content, verdict, is_right=not fault)
-
-
-def check_content(root: str, content: bytes) -> str:
-    """Return what is wrong with the content of the env file of `root`, for everybody; empty if it is right.
-
-    It parses, every reader takes the same environment from it, and that lies under ``${HOME}`` or
-    ``${PRIME_UVE_VENVS}``, inside a base, and depends on no other variable.
-    """
-    other_variables: set[str] = set()
-    try:
-        reading = Reading(root, shared=content, local=None, environ=ANYWHERE)
-        value = named_environment(reading)
-        if not is_plain(content):
-            from prime_uve.core.validation import REFERENCE, refuse_ambiguity
-
-            refuse_ambiguity(reading, ANYWHERE)
-            other_variables.update(match[1] or match[2] for match in REFERENCE.finditer(content.decode()))
-        elsewhere = Reading(root, shared=content, local=None, environ=dict.fromkeys(other_variables, "?") | ELSEWHERE)
-    except EnvFileError as error:
-        return str(error)
-    anew = f"prime-uve init --force {quoted(root)}"
-    if value is None:
-        return f"{reading.source!r} does not set {KEY}; add it: prime-uve init {quoted(root)}"
-    variable = next((name for name, place in ANYWHERE.items() if value.startswith(place + "/")), None)
-    if variable is None:
-        remedy = (
-            f"write it with ${{HOME}}: prime-uve check --fix {quoted(root)}"
-            if _fixed(value)
-            else f"write a good one: {anew}"
-        )
-        return f"{reading.source!r} is not portable: {value!r} is a path of one machine; {remedy}"
-    if elsewhere.environment != value.replace(ANYWHERE[variable], ELSEWHERE[variable], 1):
-        return (
-            f"{reading.source!r} is not portable: {value.removeprefix(ROOT)!r} in it depends on something else than "
-            f"{variable}; write one plain line: {anew}"
-        )
-    shared = value.removeprefix(ROOT)
-    if not _is_in_base(shared):
-        return (
-            f"{reading.source!r} names {shared!r}, which is not inside {DEFAULT_BASE!r} or a folder of "
-            f"{BASES_VARIABLE}; write a good one: {anew}"
-        )
-    return ""
-
-
-def _is_in_base(shared: str) -> bool:
-    parts = [part for part in shared.split("/") if part not in ("", ".")]
-    for base in EVERYBODYS_BASES:
-        depth = base.count("/") + 1
-        if parts[:depth] == base.split("/"):
-            return len(parts) > depth
-    try:
-        return any(is_inside(expand(shared), base) for base in bases())
-    except PrimeUveError:  # there is no home, or what says where the bases are is no use
-        return False
 
 
 def fix_index(checkout: str) -> list[str]:
@@ -177,7 +124,7 @@ def fix_index(checkout: str) -> list[str]:
         if not entry.mode.startswith("100"):
             continue
         try:
-            if _fixed_content(root, git.blob(checkout, entry)) is None:
+            if with_home(root, git.blob(checkout, entry)) is None:
                 continue
             if git.is_staged(checkout, entry.path):
                 done += [f"{fixed}; stage it: git add {quoted(path)}" for fixed in fix_work_tree(root)]
@@ -195,40 +142,12 @@ def fix_work_tree(root: str) -> list[str]:
         EnvFileError: the file cannot be read or written.
     """
     path = os.path.join(root, NAME)
-    fixed = _fixed_content(root, read(path) or b"")
+    fixed = with_home(root, read(path) or b"")
     if fixed is None:
         return []
     content, shared = fixed
     write(path, content)
     return [f"fixed {path!r}: it names {shared!r} now"]
-
-
-def _fixed_content(root: str, content: bytes) -> tuple[bytes, str] | None:
-    """Return `content` with ``${HOME}`` for a home, and what it names then; ``None`` where that mends nothing."""
-    try:
-        shared = _fixed(Reading(root, shared=content, local=None, environ=ANYWHERE).environment or "")
-        fixed = with_value(content, KEY, shared) if shared else content
-    except EnvFileError:
-        return None
-    return (fixed, shared) if shared and not check_content(root, fixed) else None
-
-
-def _fixed(value: str) -> str:
-    """Return `value` with ``${HOME}`` for a home that it spells out; empty where that gives no place in a base."""
-    shared = _with_home(value)
-    return shared if shared != value and _is_in_base(shared) else ""
-
-
-def _with_home(value: str) -> str:
-    """Return `value` with ``${HOME}`` for this person's home, or for what looks like somebody's."""
-    try:
-        shared = portable(value)
-    except CacheError:  # there is no home
-        shared = value
-    _, *folders = value.replace("\\", "/").split("/")
-    if shared == value and folders[:1] and folders[0] in HOMES:
-        return "/".join(["${HOME}", *folders[2:]])
-    return shared
 
 
 def _check_registry(checkout: str | None, root: str, content: bytes, verdict: Verdict, *, is_right: bool) -> None:
@@ -256,7 +175,7 @@ def _check_registry(checkout: str | None, root: str, content: bytes, verdict: Ve
         verdict.notes += [f"the registry was not asked: {error}"] if is_right else []
 
 
-def _named_here(reading: Reading) -> str | None:
+def _named_here(reading: "Reading") -> str | None:
     environment = named_environment(reading)
     if environment is not None and environment.startswith(ANYWHERE[BASES_VARIABLE]):
         raise EnvFileError(f"{reading.source!r} needs {BASES_VARIABLE}; set it to one folder", key=KEY)

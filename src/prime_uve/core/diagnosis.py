@@ -8,19 +8,18 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import psutil
 
 from prime_uve.core import git
 from prime_uve.core.cache import Cache
-from prime_uve.core.paths import BASES_VARIABLE, REGISTRY_VARIABLE, bases, quoted, read_regular
+from prime_uve.core.hook_status import coverage
+from prime_uve.core.paths import BASES_VARIABLE, REGISTRY_VARIABLE, bases, quoted
 from prime_uve.core.uv import find_uv
 from prime_uve.errors import PrimeUveError
 
 PROBE_SECONDS = 10.0
 LOCK_SECONDS = 1.0
-LARGEST_TEXT = 1 << 20  # bytes
 OLDEST_UV = (0, 4, 4)  # the first that knows UV_PROJECT_ENVIRONMENT
 NETWORK_FILE_SYSTEMS = frozenset(
     (
@@ -28,8 +27,6 @@ NETWORK_FILE_SYSTEMS = frozenset(
         *("ncpfs", "nfs", "nfs3", "nfs4", "ocfs2", "smb2", "smb3", "smbfs", "webdav"),
     )
 )
-HOOK_EVENTS = ("pre-commit", "post-checkout", "post-merge", "post-rewrite")
-FRAMEWORKS = ("pre-commit", "prek")
 
 
 class Level(StrEnum):
@@ -239,30 +236,13 @@ def _hooks(folder: str) -> Iterator[Finding]:
     if checkout is None:
         return
     try:
-        hooks = Path(checkout, os.fsdecode(git.git(checkout, "rev-parse", "--git-path", "hooks")).removesuffix("\n"))
+        uncovered = [found for found in coverage(checkout) if not found.by]
     except PrimeUveError as error:
         yield Finding(Level.PROBLEM, "hooks", str(error))
         return
-    configuration = _text(Path(checkout, ".pre-commit-config.yaml"))
-    uncovered = [event for event in HOOK_EVENTS if not _covers(_text(hooks / event), configuration)]
     if uncovered:
-        yield Finding(
-            Level.NOTE,
-            "hooks",
-            f"{checkout!r} has no prime-uve hook for {', '.join(uncovered)}",
-            "add prime-uve-check and prime-uve-register to .pre-commit-config.yaml, then: pre-commit install",
-        )
+        names = ", ".join(found.event for found in uncovered)
+        remedies = "; ".join(dict.fromkeys(found.remedy for found in uncovered))
+        yield Finding(Level.NOTE, "hooks", f"{checkout!r} has no prime-uve hook for {names}", remedies)
     else:
         yield Finding(Level.OK, "hooks", f"{checkout!r} checks commits and registers what Git brings")
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_regular(str(path), LARGEST_TEXT).decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _covers(hook: str, configuration: str) -> bool:
-    by_framework = any(name in hook for name in FRAMEWORKS) and "prime-uve" in configuration
-    return "prime-uve" in hook or by_framework

@@ -6,21 +6,22 @@ Hot: imports only what a bare interpreter has already loaded.
 import os
 import stat
 
-from prime_uve.core.env_syntax import parse
+from prime_uve.core.env_syntax import parse, plain_values
 from prime_uve.core.marker import is_environment
-from prime_uve.core.paths import BASES_VARIABLE, bases, home, is_inside, open_at_once, quoted
+from prime_uve.core.paths import BASES_VARIABLE, ENV_NAME, bases, home, is_inside, open_at_once, quoted
 from prime_uve.errors import EnvFileError, UntrustedPathError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NAME = ".env.uve"
+NAME = ENV_NAME
 LOCAL_NAME = ".env.uve.local"
 KEY = "UV_PROJECT_ENVIRONMENT"
 OUR_PREFIX = "PRIME_UVE_"
 PLACES = frozenset(("UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"))
 MAX_SIZE = 1 << 20  # bytes
+READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
 class Reading:
@@ -84,18 +85,12 @@ def read(path: str) -> bytes | None:
         EnvFileError: it is no regular file, larger than 1 MiB, or cannot be read.
     """
     try:
-        with open(path, "rb", buffering=0, opener=open_at_once) as stream:
-            facts = os.fstat(stream.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                raise _no_file(path)
-            if facts.st_size > MAX_SIZE:
-                raise EnvFileError(
-                    f"{path!r} is larger than 1 MiB: no env file; move it away and write a new one: "
-                    f"prime-uve init {quoted(os.path.dirname(path))}"
-                )
-            return stream.read()
-    except IsADirectoryError:
-        raise _no_file(path) from None
+        # By hand: `open` asks twice as much of the system.
+        descriptor = open_at_once(path, READING)
+        try:
+            return _content(descriptor, path)
+        finally:
+            os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.islink(path):
             return None
@@ -104,6 +99,47 @@ def read(path: str) -> bytes | None:
         raise EnvFileError(
             f"cannot read {path!r}: {error.strerror}; see its permissions: ls -l {quoted(path)}"
         ) from error
+
+
+def _content(descriptor: int, path: str) -> bytes:
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        raise _no_file(path)
+    if facts.st_size > MAX_SIZE:
+        raise EnvFileError(
+            f"{path!r} is larger than 1 MiB: no env file; move it away and write a new one: "
+            f"prime-uve init {quoted(os.path.dirname(path))}"
+        )
+    content = os.read(descriptor, facts.st_size + 1)
+    if len(content) != facts.st_size:  # it is being written, or the system gave less
+        while block := os.read(descriptor, MAX_SIZE):
+            content += block
+    return content
+
+
+def is_absent(path: str) -> bool:
+    """Tell whether there is nothing of that name, not even a link that leads nowhere; no, if that cannot be told."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def plain_environment(content: bytes, environ: "Mapping[str, str]") -> str | None:
+    """Return the environment that a plain file names, absolute, if it is a good one; else ``None``: look closer.
+
+    It is what `named_environment` returns for a checkout that has no other file.
+    """
+    value = (plain_values(content) or {}).get(KEY, "")
+    for name in ("HOME", BASES_VARIABLE) if "$" in value else ():
+        stands_for = environ.get(name, "")
+        if "$" in stands_for:
+            return None
+        value = value.replace(f"${{{name}}}", stands_for)
+    return value if os.path.isabs(value) and value.isprintable() and ".." not in value else None
 
 
 def _no_file(path: str) -> EnvFileError:
@@ -259,3 +295,17 @@ def trusted_environment(reading: Reading) -> str | None:
             key=KEY,
         )
     return value
+
+
+def trusted_reading(root: str) -> tuple[Reading, str] | None:
+    """Read the env files of the checkout at `root` under the variables of this process, and trust them or refuse.
+
+    Returns the reading and the environment that it names; ``None`` where there is no file, or none that names one.
+
+    Raises:
+        EnvFileError: a file cannot be used, or may not name what it names.
+        CacheError: there is no home.
+    """
+    reading = load(root, reading_environ())
+    environment = trusted_environment(reading) if reading is not None else None
+    return None if reading is None or environment is None else (reading, environment)

@@ -19,7 +19,8 @@ _WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map
 _BLANK = frozenset(_WHITE) - {"\r", "\n"}
 # What a value can consist of and be read alike with and without quotes, by uv and by python-dotenv.
 _NOT_BARE = frozenset(_WHITE + "\x1c\x1d\x1e\x1f#'\"\\$")
-_REFERENCES = ("${HOME}", "${PRIME_UVE_VENVS}")
+_REFERRED = ("HOME", "PRIME_UVE_VENVS")
+_REFERENCES = tuple(f"${{{name}}}" for name in _REFERRED)
 
 
 def parse(data: bytes, environ: "Mapping[str, str]") -> dict[str, str]:
@@ -81,21 +82,30 @@ def is_plain(data: bytes) -> bool:
     It is printable ASCII and holds nothing but comments, empty lines and ``NAME=value``, each name once, without
     quotes, blanks or escapes, and with no references but ``${HOME}`` and ``${PRIME_UVE_VENVS}``, which it does not set.
     """
+    return plain_values(data) is not None
+
+
+def plain_values(data: bytes) -> dict[str, str] | None:
+    """Return what a plain file (see `is_plain`) says, references not replaced; ``None`` for any other."""
     if not data.isascii():
-        return False
-    names = {"HOME", "PRIME_UVE_VENVS"}  # it is doubtful what refers to one that the file itself sets
+        return None
+    values: dict[str, str] = {}
     for line in data.decode().split("\n"):
         if not line.isprintable():
-            return False
-        name, equals, value = line.partition("=")
+            return None
         if not line or line.startswith("#"):
             continue
-        for reference in _REFERENCES:
-            value = value.replace(reference, "/")
-        if not equals or not name.isidentifier() or name in names or not _NOT_BARE.isdisjoint(value):
-            return False
-        names.add(name)
-    return True
+        name, equals, value = line.partition("=")
+        rest = value
+        if "$" in value:
+            for reference in _REFERENCES:
+                rest = rest.replace(reference, "/")
+        # It is doubtful what refers to a variable that the file itself sets.
+        is_ours = name.isidentifier() and name not in values and name not in _REFERRED
+        if not (equals and is_ours and _NOT_BARE.isdisjoint(rest)):
+            return None
+        values[name] = value
+    return values
 
 
 def _spell(key: str, value: str) -> str:

@@ -10,9 +10,22 @@ import sys
 from prime_uve.core.paths import quoted, read_regular
 from prime_uve.errors import ProjectError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 READ_SIZE = 1 << 16  # bytes
 LARGEST = 1 << 20  # bytes; of an env file, or of an exclude file
 SHA1_DIGITS = 40
+# What `git rev-parse --local-env-vars` names, but for the settings that `git -c` hands on.
+_PLACE_VARIABLES = frozenset(
+    (
+        *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_DIR", "GIT_GRAFT_FILE"),
+        *("GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_INTERNAL_SUPER_PREFIX", "GIT_NO_REPLACE_OBJECTS"),
+        *("GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_QUARANTINE_PATH", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE"),
+        "GIT_WORK_TREE",
+    )
+)
 
 
 class Entry:
@@ -26,27 +39,51 @@ class Entry:
         self.path = path
 
 
+def outer_environ() -> dict[str, str]:
+    """Return the variables of this process without those by which Git tells a hook of the repository that it is in."""
+    return {name: value for name, value in os.environ.items() if name not in _PLACE_VARIABLES}
+
+
 def find_checkout(start: str) -> str | None:
     """Return the top folder of the Git checkout that `start` lies in, links resolved; ``None`` outside of one.
 
-    Where no folder upwards has a ``.git``, it is ``GIT_WORK_TREE`` (from `start`), if that is set, or what Git says of
-    the ``GIT_DIR`` that it gives a hook: some keep the repository of their settings so.
+    Where no folder upwards has a ``.git``, it is ``GIT_WORK_TREE`` (from `start`), if that is set and holds `start`, or
+    what Git says of the ``GIT_DIR`` that it gives a hook: some keep the repository of their settings so.
     """
+    top = _top(start)
+    if top is not None:
+        return top
+    environ = _environ(start)
+    if environ.get("GIT_WORK_TREE"):
+        told = os.path.join(start, environ["GIT_WORK_TREE"])
+    elif "GIT_DIR" in environ:
+        told = os.fsdecode(ask(start, "rev-parse", "--show-toplevel") or b"").removesuffix("\n")
+    else:
+        told = ""
+    place, top = os.path.realpath(start), os.path.realpath(told)
+    return top if told and f"{place}{os.sep}".startswith(f"{top.rstrip(os.sep)}{os.sep}") else None
+
+
+def _top(start: str) -> str | None:
+    """Return the nearest folder from `start` upwards that has a ``.git``."""
     folder = os.path.realpath(start)
     while not os.path.lexists(os.path.join(folder, ".git")):
         parent = os.path.dirname(folder)
         if parent == folder:
-            work_tree = os.environ.get("GIT_WORK_TREE")
-            if work_tree:
-                return os.path.realpath(os.path.join(start, work_tree))
-            return _told_checkout(start) if "GIT_DIR" in os.environ else None
+            return None
         folder = parent
     return folder
 
 
-def _told_checkout(start: str) -> str | None:
-    code, output = _run(_command(start, "rev-parse", "--show-toplevel"), quiet=True)
-    return os.fsdecode(output).removesuffix("\n") if code == 0 else None
+def _environ(folder: str) -> "Mapping[str, str]":
+    """Return the variables to ask Git under about `folder`.
+
+    Those that say where repository and index are have been set for the checkout that Git runs a hook in, which is the
+    one of the working directory; no other is to be looked at through them.
+    """
+    if _PLACE_VARIABLES.isdisjoint(os.environ) or _top(folder) == _top(os.curdir):
+        return os.environ
+    return outer_environ()
 
 
 def git(folder: str, *args: str) -> bytes:
@@ -55,12 +92,22 @@ def git(folder: str, *args: str) -> bytes:
     Raises:
         ProjectError: Git is not there, or failed.
     """
-    code, output = _run(_command(folder, *args))
+    code, output = _run(folder, *args)
     if code != 0:
         raise ProjectError(
             f"git {args[0]} failed in {folder!r} (exit code {code}); see what it says: git -C {quoted(folder)} status"
         )
     return output
+
+
+def ask(folder: str, *args: str) -> bytes | None:
+    """Run ``git`` in `folder` and return what it prints on stdout, ``None`` if it fails; it is quiet about why.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    code, output = _run(folder, *args, quiet=True)
+    return output if code == 0 else None
 
 
 def index_entries(checkout: str, *patterns: str) -> list[Entry]:
@@ -98,7 +145,7 @@ def committed_blob(checkout: str, path: str, revision: str = "HEAD") -> bytes | 
     Raises:
         ProjectError: Git is not there.
     """
-    code, output = _run(_command(checkout, "cat-file", "blob", f"{revision}:{path}"), quiet=True)
+    code, output = _run(checkout, "cat-file", "blob", f"{revision}:{path}", quiet=True)
     return output if code == 0 else None
 
 
@@ -108,7 +155,7 @@ def is_tracked(checkout: str, path: str) -> bool:
     Raises:
         ProjectError: Git is not there.
     """
-    return _run(_command(checkout, "ls-files", "--error-unmatch", "--", f":(top,literal){path}"), quiet=True)[0] == 0
+    return _run(checkout, "ls-files", "--error-unmatch", "--", f":(top,literal){path}", quiet=True)[0] == 0
 
 
 def is_only_intended(checkout: str, entry: Entry) -> bool:
@@ -118,7 +165,7 @@ def is_only_intended(checkout: str, entry: Entry) -> bool:
         ProjectError: Git is not there.
     """
     path = f":(top,literal){entry.path}"
-    is_staged = _run(_command(checkout, "diff", "--cached", "--quiet", "--", path), quiet=True)[0] != 0
+    is_staged = _run(checkout, "diff", "--cached", "--quiet", "--", path, quiet=True)[0] != 0
     return not is_staged and committed_blob(checkout, entry.path) is None
 
 
@@ -128,7 +175,7 @@ def is_unchanged(checkout: str, path: str, *, since: str) -> bool:
     Raises:
         ProjectError: Git is not there.
     """
-    return _run(_command(checkout, "diff", "--quiet", since, "--", f":(top,literal){path}"), quiet=True)[0] == 0
+    return _run(checkout, "diff", "--quiet", since, "--", f":(top,literal){path}", quiet=True)[0] == 0
 
 
 def is_staged(checkout: str, path: str) -> bool:
@@ -137,7 +184,69 @@ def is_staged(checkout: str, path: str) -> bool:
     Raises:
         ProjectError: Git is not there.
     """
-    return _run(_command(checkout, "diff", "--quiet", "--", f":(top,literal){path}"), quiet=True)[0] == 0
+    return _run(checkout, "diff", "--quiet", "--", f":(top,literal){path}", quiet=True)[0] == 0
+
+
+def changed_paths(checkout: str, old: str, new: str | None, *patterns: str) -> list[str]:
+    """Return the files that match one of the glob `patterns` and differ between `old` and `new` (``None``: the index).
+
+    Paths are from the top of the checkout. No file differs from a revision that is not there.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    revisions = ["--cached", old] if new is None else [old, new]
+    pathspecs = [f":(top,glob){pattern}" for pattern in patterns]
+    output = ask(checkout, "diff", "--name-only", "--no-renames", "-z", *revisions, "--", *pathspecs)
+    return os.fsdecode(output or b"").split("\0")[:-1]
+
+
+def last_move(checkout: str) -> bytes:
+    """Return what the reflog says of the last change of ``HEAD``, ``commit: …`` say; empty if there is no reflog.
+
+    Raises:
+        ProjectError: Git is not there.
+    """
+    return ask(checkout, "log", "--walk-reflogs", "-1", "--format=%gs", "HEAD") or b""
+
+
+def squashed_revision(checkout: str) -> str | None:
+    """Return the commit that ``git merge --squash`` has just merged, ``None`` if it has not.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
+    asked = os.fsdecode(git(checkout, "rev-parse", "--git-path", "SQUASH_MSG")).removesuffix("\n")
+    try:
+        message = read_regular(os.path.join(checkout, asked), LARGEST)
+    except OSError:
+        return None
+    # The newest of the commits that it lists.
+    head, _, tail = message.partition(b"\ncommit ")
+    return os.fsdecode(tail.split(b"\n", 1)[0]) if head and tail else None
+
+
+def is_rebasing(checkout: str) -> bool:
+    """Tell whether a rebase is under way.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
+    asked = git(checkout, "rev-parse", "--git-path", "rebase-merge", "--git-path", "rebase-apply")
+    return any(os.path.isdir(os.path.join(checkout, name)) for name in os.fsdecode(asked).splitlines())
+
+
+def main_worktree(checkout: str) -> str | None:
+    """Return the top folder of the worktree that the linked worktree `checkout` was added to.
+
+    ``None`` if `checkout` is no linked worktree, or was added to a bare repository.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
+    asked = os.fsdecode(git(checkout, "rev-parse", "--git-common-dir")).removesuffix("\n")
+    folder, name = os.path.split(os.path.realpath(os.path.join(checkout, asked)))
+    return folder if name == ".git" and folder != checkout else None
 
 
 def is_edited(folder: str, name: str) -> bool:
@@ -153,11 +262,15 @@ def is_edited(folder: str, name: str) -> bool:
 
 
 def is_from_elsewhere(checkout: str, path: str, content: bytes) -> bool:
-    """Tell whether a merge, cherry-pick or rebase in progress brings `content` for `path` from another commit."""
+    """Tell whether a merge, cherry-pick or rebase in progress brings `content` for `path` from another commit.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
     # `git merge` names what it merges in GITHEAD_<oid> before there is a MERGE_HEAD.
     merged = [name.removeprefix("GITHEAD_") for name in os.environ if name.startswith("GITHEAD_")]
-    revisions = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", *merged)
-    return any(committed_blob(checkout, path, revision) == content for revision in revisions)
+    revisions = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", *merged, squashed_revision(checkout))
+    return any(committed_blob(checkout, path, revision) == content for revision in revisions if revision)
 
 
 def exclude(checkout: str, pattern: str) -> bool:
@@ -185,42 +298,49 @@ def exclude(checkout: str, pattern: str) -> bool:
 
 
 def _oid(content: bytes, digits: int) -> str:
+    hashed = b"blob %d\0" % len(content) + content
+    # hashlib brings OpenSSL along, which costs as much as Git; the modules below it may be missing.
+    try:
+        if digits == SHA1_DIGITS:
+            from _sha1 import sha1
+
+            return str(sha1(hashed, usedforsecurity=False).hexdigest())
+    except ImportError:
+        pass
     import hashlib
 
     algorithm = "sha1" if digits == SHA1_DIGITS else "sha256"
-    return hashlib.new(algorithm, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    return hashlib.new(algorithm, hashed, usedforsecurity=False).hexdigest()
 
 
-def _command(folder: str, *args: str) -> list[str]:
+def _run(folder: str, *args: str, quiet: bool = False) -> tuple[int, bytes]:
     # `git --literal-pathspecs commit`, which is how Magit commits, would have our patterns taken for names. The program
     # of core.fsmonitor comes with a checkout that somebody packed, and is not to be run by a look at the index.
-    return ["git", "-C", folder, "--no-literal-pathspecs", "-c", "core.fsmonitor=false", *args]
-
-
-def _run(argv: list[str], *, quiet: bool = False) -> tuple[int, bytes]:
+    argv = ["git", "-C", folder, "--no-literal-pathspecs", "-c", "core.fsmonitor=false", *args]
+    environ = _environ(folder)
     try:
         if sys.platform == "win32":
             import subprocess
 
             done = subprocess.run(
-                argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if quiet else None, check=False
+                argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if quiet else None, check=False
             )
             return done.returncode, done.stdout
-        return _spawn(argv, quiet=quiet)
+        return _spawn(argv, environ, quiet=quiet)
     except FileNotFoundError:
         raise ProjectError("git is not on PATH; install Git") from None
     except OSError as error:
         raise ProjectError(f"cannot run git: {error.strerror}; see PATH, or install Git") from error
 
 
-def _spawn(argv: list[str], *, quiet: bool) -> tuple[int, bytes]:
+def _spawn(argv: list[str], environ: "Mapping[str, str]", *, quiet: bool) -> tuple[int, bytes]:
     source, sink = os.pipe()
     try:
         actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [(os.POSIX_SPAWN_DUP2, sink, 1)]
         if quiet:
             actions.append((os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0))
         try:
-            pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions)
+            pid = os.posix_spawnp(argv[0], argv, environ, file_actions=actions)
         finally:
             os.close(sink)
         output = bytearray()

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from prime_uve.core import git, marker
 from prime_uve.core.cache import Cache
-from prime_uve.core.commit import check_content
 from prime_uve.core.env_file import KEY, LOCAL_NAME, NAME, Reading, read, reading_environ, trusted_environment, write
 from prime_uve.core.env_syntax import with_value
 from prime_uve.core.paths import (
@@ -19,6 +18,7 @@ from prime_uve.core.paths import (
     quoted,
     shared_form,
 )
+from prime_uve.core.portability import portability_fault
 from prime_uve.core.registration import Outcome, Registration, preview, register
 from prime_uve.errors import EnvFileError, MismatchError, RefusalError, UntrustedPathError
 
@@ -170,7 +170,7 @@ def _named(root: str, name: str, content: bytes) -> str | None:
     reading = Reading(root, shared=content, local=None, environ=reading_environ())
     if reading.environment is None:
         return None
-    fault = check_content(root, content)
+    fault = portability_fault(root, content)
     if fault:
         raise EnvFileError(fault, key=KEY)
     return reading.environment

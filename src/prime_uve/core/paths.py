@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+ENV_NAME = ".env.uve"
 MANIFEST = "pyproject.toml"
 MANIFEST_SIZE = 1 << 20  # bytes
 MANIFEST_DOTS = 2000

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache
-from prime_uve.core.env_file import NAME, load, reading_environ, trusted_environment
+from prime_uve.core.env_file import NAME, trusted_reading
 from prime_uve.core.paths import bases, expand, portable, quoted
 from prime_uve.core.registration import Outcome, Registration, preview, register
 from prime_uve.errors import PrimeUveError
@@ -55,13 +55,12 @@ def _add(found: Discovery, folder: str) -> None:
     if project in found.environments:
         return
     try:
-        reading = load(project, reading_environ())
-        environment = trusted_environment(reading) if reading is not None else None
+        read = trusted_reading(project)
     except PrimeUveError as error:
         found.troubles.append(str(error))
         return
-    if environment is not None:
-        found.environments[project] = portable(environment)
+    if read is not None:
+        found.environments[project] = portable(read[1])
 
 
 def _settle_claims(found: Discovery) -> None:

@@ -1,7 +1,7 @@
 """Whose environment is it? The table by which a checkout is registered; `decide` is pure."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -15,7 +15,8 @@ from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.env_file import LOCAL_NAME, load, named_environment
 from prime_uve.core.kept import FIELD, kept
 from prime_uve.core.paths import expand, generate_hash, get_project_name, portable, quoted
-from prime_uve.core.validation import Machine, Presence, look_at_project, mismatch_sentence, same_place
+from prime_uve.core.presence import Presence, look_at_project, same_place
+from prime_uve.core.validation import Machine, mismatch_sentence
 from prime_uve.errors import PrimeUveError
 
 
@@ -73,7 +74,9 @@ class Registration:
                 return mismatch_sentence(project, registered=expand(previous or ""), named=expand(self.venv_path))
 
 
-def register(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False) -> Registration:
+def register(
+    cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False, gone: Collection[str] = ()
+) -> Registration:
     """Register the environment that a checkout's env file names, where the table allows it, and mark it.
 
     Args:
@@ -81,6 +84,7 @@ def register(cache: Cache, project_path: Path, venv_path: str, *, accept: bool =
         project_path: absolute path of the checkout.
         venv_path: the environment, absolute or under ``${HOME}``.
         accept: the change of an existing mapping is wanted: it came in through Git, or a person says so.
+        gone: checkouts that are gone by a person's word, where nothing witnesses it; one that is there is not.
 
     Raises:
         CacheError: the registry cannot be read or written.
@@ -88,22 +92,24 @@ def register(cache: Cache, project_path: Path, venv_path: str, *, accept: bool =
     project, venv_path = project_key(project_path), portable(expand(venv_path))
     row = new_row(project, venv_path, get_project_name(Path(project)), generate_hash(Path(project)))
     # What is nothing to write needs no lock, so that a registry that cannot be written does not matter.
-    found = preview(cache, Path(project), venv_path, accept=accept)
+    found = preview(cache, Path(project), venv_path, accept=accept, gone=gone)
     registration = None if found.outcome in WRITTEN else found
     while registration is None:
-        registration = _attempt(cache, project, row, accept=accept)
+        registration = _attempt(cache, project, row, accept=accept, gone=gone)
     if registration.outcome in OWNED:
         marker.mark(expand(venv_path), project)
     return registration
 
 
-def _attempt(cache: Cache, project: str, row: dict[str, Any], *, accept: bool) -> Registration | None:
+def _attempt(
+    cache: Cache, project: str, row: dict[str, Any], *, accept: bool, gone: Collection[str]
+) -> Registration | None:
     """Register, unless somebody else claimed or gave up the environment in the meantime: then ``None``."""
     venv_path = row["venv_path"]
     # Other people's paths are looked at before the lock is taken: a share can hang.
     rows = cache.list_all()
     claims = _claims(rows, project, venv_path)
-    presences = _others(rows, project, venv_path)
+    presences = _others(rows, project, venv_path, gone)
 
     def change(rows: dict[str, Any]) -> Registration | None:
         present = {key: value for key, value in rows.items() if isinstance(value, dict)}
@@ -116,15 +122,17 @@ def _attempt(cache: Cache, project: str, row: dict[str, Any], *, accept: bool) -
             if decision.outcome is Outcome.MOVED:
                 rows[project] = given_up[0]
             put(rows, project, row)
-            for gone in given_up:
-                if kept(gone) is not None and kept(rows[project]) is None:
-                    rows[project][FIELD] = gone[FIELD]
+            for former in given_up:
+                if kept(former) is not None and kept(rows[project]) is None:
+                    rows[project][FIELD] = former[FIELD]
         return decision
 
     return cache.edit(change)
 
 
-def preview(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False) -> Registration:
+def preview(
+    cache: Cache, project_path: Path, venv_path: str, *, accept: bool = False, gone: Collection[str] = ()
+) -> Registration:
     """Return what `register` would come to now, and write nothing.
 
     Raises:
@@ -132,7 +140,7 @@ def preview(cache: Cache, project_path: Path, venv_path: str, *, accept: bool = 
     """
     project, venv_path = project_key(project_path), portable(expand(venv_path))
     rows = cache.list_all()
-    presences = _others(rows, project, venv_path)
+    presences = _others(rows, project, venv_path, gone)
     return decide(project, venv_path, rows.get(project), presences, accept=accept)
 
 
@@ -176,7 +184,9 @@ def _claims(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str)
     return claims
 
 
-def _others(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str) -> dict[str, Presence]:
+def _others(
+    rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str, gone: Collection[str]
+) -> dict[str, Presence]:
     """Return who else claims the environment, and whether they are there: by a row, or by the marker.
 
     A lost registry frees no environment: the living checkout that the marker names counts without a row. What does not
@@ -196,12 +206,13 @@ def _others(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str)
         looks.append(Look(owner, machine.mounts.point_of(owner), ask))
     seen = answers(looks, max(0.0, end - monotonic()))
     found = {look.key: seen.get(look.key, Presence.UNKNOWN) for look in looks}
+    found |= {other: Presence.GONE for other in claims if other in gone and found[other] is Presence.UNKNOWN}
     return {other: presence for other, presence in found.items() if other in claims or presence is not Presence.GONE}
 
 
 def _presence(other: str, mapping: Mapping[str, object], project: str, machine: Machine) -> Presence:
     """Look whether one that claims an environment is there; if it has become a link to `project`, it has moved."""
-    return Presence.GONE if same_place(other, project) else look_at_project(other, mapping, machine).presence
+    return Presence.GONE if same_place(other, project) else look_at_project(other, mapping, machine.mounts).presence
 
 
 def _marked_presence(owner: str, environment: str, project: str, machine: Machine) -> Presence:

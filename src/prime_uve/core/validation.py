@@ -1,26 +1,48 @@
 """Is a mapping true? `observe` looks at the machine, `judge` decides and is pure."""
 
-import io
 import os
-import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property, partial
 from typing import Literal, NamedTuple
 
-from prime_uve.core import env_file, mounts
+from prime_uve.core import env_file, marker, mounts
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
-from prime_uve.core.paths import expand, home, quoted
+from prime_uve.core.env_syntax import is_plain
+from prime_uve.core.paths import expand, quoted
+from prime_uve.core.presence import (
+    HERE,
+    MOUNT,
+    PARENT,
+    Presence,
+    Sight,
+    look,
+    look_at_project,
+    out_of_reach,
+    same_place,
+    witness,
+    witnessed,
+)
 from prime_uve.errors import EnvFileError
 
+__all__ = [
+    "MOUNT",
+    "PARENT",
+    "Machine",
+    "Observation",
+    "Presence",
+    "Status",
+    "ValidationResult",
+    "judge",
+    "look_at_project",
+    "mismatch_sentence",
+    "observe",
+    "observe_all",
+    "same_place",
+    "witness",
+]
+
 Status = Literal["valid", "orphaned", "mismatch", "error"]
-
-MOUNT = "mount"
-PARENT = "parent_inode"
-
-REFERENCE = re.compile(r"\$\{(\w+)\}|\$([A-Za-z0-9]+)")
 
 
 @dataclass
@@ -46,33 +68,13 @@ class ValidationResult:
         return self.status == "mismatch"
 
 
-class Presence(Enum):
-    """Is something there? What cannot be looked at is not absent."""
-
-    HERE = "here"
-    GONE = "gone"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Sight:
-    """One thing looked at; `trouble` says why its presence is unknown."""
-
-    presence: Presence
-    trouble: str = ""
-
-
-HERE = Sight(Presence.HERE)
-GONE = Sight(Presence.GONE)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What there is to see of a mapping.
 
     `registered` and `named` are the environments, absolute, that the registry and the env files name; `registered` is
     empty, and `named` is ``None``, where there is nothing readable that names one. Where both mean one place by way of
-    links, `named` is `registered`.
+    links, `named` is `registered`. `lacks_marker`: the environment is one, and has no marker.
     """
 
     project: str
@@ -81,6 +83,7 @@ class Observation:
     folder: Sight
     env_file: Sight
     environment: Sight
+    lacks_marker: bool = False
 
 
 class Checkout(NamedTuple):
@@ -89,6 +92,13 @@ class Checkout(NamedTuple):
     folder: Sight
     env_file: Sight
     named: str | None
+
+
+class Place(NamedTuple):
+    """What there is to see of an environment; see `Observation`."""
+
+    environment: Sight
+    lacks_marker: bool
 
 
 class Machine:
@@ -113,8 +123,8 @@ def observe(project: str, mapping: Mapping[str, object]) -> Observation:
         mapping: the row of the registry; fields that are missing or of a wrong type count as unknown.
     """
     machine, registered = Machine(), _registered(mapping)
-    checkout = _look_at_checkout(project, mapping, machine)
-    return _observation(project, registered, checkout, _look(registered) if registered else None)
+    checkout = _look_at_checkout(project, mapping, registered, machine)
+    return _observation(project, registered, checkout, _look_at_place(registered) if registered else None)
 
 
 def observe_all(rows: Mapping[str, Mapping[str, object]], *, timeout: float = LOOK_SECONDS) -> dict[str, Observation]:
@@ -125,28 +135,24 @@ def observe_all(rows: Mapping[str, Mapping[str, object]], *, timeout: float = LO
         timeout: seconds for which a mount may say nothing before it is given up.
     """
     machine = Machine()
+    point_of = machine.mounts.point_of
     registered = {project: _registered(row) for project, row in rows.items()}
-    looks: list[Look[tuple[str, str], Checkout | Sight]] = [
-        Look((project, ""), machine.mounts.point_of(project), partial(_look_at_checkout, project, row, machine))
+    looks: list[Look[tuple[str, str], Checkout | Place]] = [
+        Look((project, ""), point_of(project), partial(_look_at_checkout, project, row, registered[project], machine))
         for project, row in rows.items()
     ]
-    looks += [
-        Look(("", place), machine.mounts.point_of(place), partial(_look, place))
-        for place in set(registered.values())
-        if place
-    ]
+    places = dict.fromkeys(registered.values())
+    looks += [Look(("", place), point_of(place), partial(_look_at_place, place)) for place in places if place]
     seen = answers(looks, timeout)
     observations = {}
-    for project, place in registered.items():
-        checkout, environment = seen.get((project, "")), seen.get(("", place))
+    for project, path in registered.items():
+        checkout, place = seen.get((project, "")), seen.get(("", path))
         if not isinstance(checkout, Checkout):
             silent = _silence(project, project, machine.mounts, timeout)
             checkout = Checkout(silent, silent, None)
-        if place and not isinstance(environment, Sight):
-            environment = _silence(place, project, machine.mounts, timeout)
-        observations[project] = _observation(
-            project, place, checkout, environment if isinstance(environment, Sight) else None
-        )
+        if path and not isinstance(place, Place):
+            place = Place(_silence(path, project, machine.mounts, timeout), lacks_marker=False)
+        observations[project] = _observation(project, path, checkout, place if isinstance(place, Place) else None)
     return observations
 
 
@@ -157,32 +163,53 @@ def _registered(mapping: Mapping[str, object]) -> str:
     return registered if os.path.isabs(registered) else ""
 
 
-def _look_at_checkout(project: str, mapping: Mapping[str, object], machine: Machine) -> Checkout:
-    folder = look_at_project(project, mapping, machine)
-    if folder.presence is not Presence.HERE:
-        return Checkout(folder, folder, None)
-    named, env_sight = _look_at_env_file(project, mapping, machine)
-    registered = _registered(mapping)
+def _look_at_checkout(project: str, mapping: Mapping[str, object], registered: str, machine: Machine) -> Checkout:
+    named = _named_plainly(project, machine)
+    folder = env_sight = HERE
+    if named is None:
+        folder = look_at_project(project, mapping, machine.mounts)
+        if folder.presence is not Presence.HERE:
+            return Checkout(folder, folder, None)
+        named, env_sight = _look_at_env_file(project, mapping, machine)
     return Checkout(folder, env_sight, registered if named and same_place(named, registered) else named)
 
 
-def _observation(project: str, registered: str, checkout: Checkout, environment: Sight | None) -> Observation:
-    if environment is None:
+def _named_plainly(project: str, machine: Machine) -> str | None:
+    """Return the environment that a checkout names, if that takes one look: else ``None``, whatever is the matter."""
+    try:
+        content = env_file.read(f"{project}{os.sep}{env_file.NAME}")
+    except (EnvFileError, ValueError):
+        return None
+    if content is None or not env_file.is_absent(f"{project}{os.sep}{env_file.LOCAL_NAME}"):
+        return None
+    return env_file.plain_environment(content, machine.environ)
+
+
+def _look_at_place(environment: str) -> Place:
+    try:
+        os.lstat(f"{environment}{os.sep}{marker.NAME}")
+    except (OSError, ValueError):
+        sight = look(environment)
+        return Place(sight, lacks_marker=sight is HERE and marker.is_environment(environment))
+    return Place(HERE, lacks_marker=False)
+
+
+def _observation(project: str, registered: str, checkout: Checkout, place: Place | None) -> Observation:
+    if place is None:
         lost = f"the registry names no environment for {project!r}; register one: prime-uve init {quoted(project)}"
-        environment = Sight(Presence.UNKNOWN, lost)
-    return Observation(project, registered, checkout.named, checkout.folder, checkout.env_file, environment)
+        place = Place(Sight(Presence.UNKNOWN, lost), lacks_marker=False)
+    return Observation(project, registered, checkout.named, checkout.folder, checkout.env_file, *place)
 
 
 def _silence(path: str, project: str, table: mounts.MountTable, timeout: float) -> Sight:
-    return Sight(
-        Presence.UNKNOWN,
-        f"{path!r} is out of reach: {table.point_of(path)!r} has not answered for {timeout:g} s; connect it again, "
-        f"or, if it is gone for good, forget it: prime-uve unregister {quoted(project)}",
-    )
+    why = f"{table.point_of(path)!r} has not answered for {timeout:g} s"
+    return out_of_reach(path, project, why, "connect it again")
 
 
 def judge(seen: Observation) -> ValidationResult:
     """Decide what an observation means: the first fact gives the status, each adds its sentence."""
+    if seen.folder is seen.env_file is seen.environment is HERE and seen.named == seen.registered:
+        return ValidationResult("valid")
     facts = _facts(seen)
     return ValidationResult(facts[0][0] if facts else "valid", [sentence for _, sentence in facts])
 
@@ -228,126 +255,19 @@ def mismatch_sentence(project: str, *, registered: str, named: str) -> str:
     )
 
 
-def same_place(one: str, other: str) -> bool:
-    """Tell whether two absolute paths mean one place, links followed."""
-    if os.path.normpath(one) == os.path.normpath(other):
-        return True
-    try:
-        return os.path.realpath(one) == os.path.realpath(other)
-    except (OSError, ValueError):  # a NUL, which no place has in its path
-        return False
-
-
-def witness(project: str) -> dict[str, object]:
-    """Return what the absence of `project` will be witnessed by: extra fields for its mapping.
-
-    ``mount``: the mount point that it lies on, where that is neither the root's nor the home's. ``parent_inode``: the
-    inode of the folder that holds it. What cannot be seen now is left out.
-    """
-    seen: dict[str, object] = {}
-    mount = _mount_point(project)
-    if mount not in (_mount_point(os.path.abspath(os.path.sep)), _mount_point(os.path.realpath(home()))):
-        seen[MOUNT] = mount
-    try:
-        seen[PARENT] = os.stat(os.path.dirname(project)).st_ino
-    except (OSError, ValueError):
-        pass
-    return seen
-
-
-def _mount_point(path: str) -> str:
-    """Return the mount point that `path` lies on; Windows, which has no table, is asked about each folder."""
-    if os.name != "nt":
-        return mounts.read_table().point_of(path)
-    while not os.path.ismount(path) and os.path.dirname(path) != path:
-        path = os.path.dirname(path)
-    return path
-
-
-def look_at_project(project: str, mapping: Mapping[str, object], machine: Machine) -> Sight:
-    """Look whether the project of a mapping is there. It is gone only where its witnesses say so."""
-    sight = _look(project)
-    return _witnessed(project, mapping, machine) if sight.presence is Presence.GONE else sight
-
-
-def _witnessed(project: str, mapping: Mapping[str, object], machine: Machine) -> Sight:
-    mount, parent_inode = mapping.get(MOUNT), mapping.get(PARENT)
-    # A subvolume is in no table, and a disk may have been mounted since it was read.
-    if isinstance(mount, str) and mount not in machine.mounts and not os.path.ismount(mount):
-        return Sight(
-            Presence.UNKNOWN,
-            f"{project!r} is out of reach: nothing is mounted at {mount!r}; mount it, or, if it is gone for good, "
-            f"forget it: prime-uve unregister {quoted(project)}",
-        )
-    parent = os.path.dirname(project)
-    try:
-        inode = os.stat(parent).st_ino
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        return Sight(
-            Presence.UNKNOWN,
-            f"{project!r} is out of reach: {parent!r}: {reason}; connect what it lies on, or, if it is gone for good, "
-            f"forget it: prime-uve unregister {quoted(project)}",
-        )
-    if type(parent_inode) is int and parent_inode != inode:
-        return Sight(
-            Presence.UNKNOWN,
-            f"{project!r} is out of reach: {parent!r} is another folder than when it was registered; connect what it "
-            f"lies on, or, if it is gone for good, forget it: prime-uve unregister {quoted(project)}",
-        )
-    return GONE
-
-
-def _look(folder: str) -> Sight:
-    try:
-        return HERE if stat.S_ISDIR(os.stat(folder).st_mode) else GONE
-    except (FileNotFoundError, NotADirectoryError):
-        if os.path.islink(folder):  # what it leads to may be on a disk that is not there
-            return Sight(Presence.UNKNOWN, f"{folder!r} is a link that leads nowhere; see ls -ld {quoted(folder)}")
-        return GONE
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        return Sight(Presence.UNKNOWN, f"{folder!r} cannot be looked at: {reason}; see ls -ld {quoted(folder)}")
-
-
 def _look_at_env_file(project: str, mapping: Mapping[str, object], machine: Machine) -> tuple[str | None, Sight]:
     environ = machine.environ
     try:
         reading = env_file.load(project, environ)
         if reading is None:
             # An empty mount point looks like a project without an env file.
-            return None, _witnessed(project, mapping, machine)
+            return None, witnessed(project, mapping, machine.mounts)
         named = env_file.named_environment(reading)  # it refuses what is not to be shown
-        refuse_ambiguity(reading, environ)
+        if not is_plain(reading.content):
+            from prime_uve.core.second_reader import refuse_ambiguity
+
+            refuse_ambiguity(reading, environ)
     except EnvFileError as error:
         return None, Sight(Presence.UNKNOWN, str(error))
     else:
         return named, HERE
-
-
-def refuse_ambiguity(reading: env_file.Reading, environ: Mapping[str, str]) -> None:
-    """Refuse a file from which editors, direnv and compose (python-dotenv) would take another environment than uv.
-
-    Args:
-        reading: what uv takes from it.
-        environ: the variables that it was read under.
-
-    Raises:
-        EnvFileError: they differ.
-    """
-    if reading.environment is None:
-        return
-    # A listing of what is plain has no use for it, and need not pay for the import.
-    from dotenv.parser import parse_stream
-
-    text = reading.content.decode("utf-8-sig")
-    # Not by dotenv_values(), which logs what it does not understand: that would land on the stderr of a commit.
-    raw = {line.key: line.value for line in parse_stream(io.StringIO(text))}.get(env_file.KEY) or ""
-    values = {**environ, **reading.variables}
-    meant = REFERENCE.sub(lambda match: values.get(match[1] or match[2], ""), raw)
-    if not same_place(meant, reading.environment):
-        raise EnvFileError(
-            f"{reading.source!r} is ambiguous: uv takes {reading.environment!r} from it, and python-dotenv "
-            f"another place; write one plain line: prime-uve init --force {quoted(reading.root)}",
-            key=env_file.KEY,
-        )
