@@ -47,6 +47,11 @@ def test_what_is_not_known_is_left_out(checkout: Path, environment: Path) -> Non
     assert seen(checkout) == Glance(str(environment), None, None, None)
 
 
+def test_other_variables_and_comments_are_passed_over(checkout: Path, environment: Path) -> None:
+    append(checkout, "# a comment, it's one\n\nTOKEN=hunter2\n")
+    assert seen(checkout) == Glance(str(environment), "3.12.3", None, None)
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -55,6 +60,9 @@ def test_what_is_not_known_is_left_out(checkout: Path, environment: Path) -> Non
         pytest.param(lambda c, _e: (c / ".env.uve").write_text("UV_PROJECT_ENVIRONMENT=/elsewhere\n"), id="another"),
         pytest.param(lambda c, _e: append(c, "UV_PROJECT_ENVIRONMENT=/elsewhere\n"), id="another comes after"),
         pytest.param(lambda c, _e: append(c, "A='\n"), id="a quote that is not closed"),
+        pytest.param(lambda c, _e: append(c, "# \r"), id="what ends a line for some"),
+        pytest.param(lambda c, _e: append(c, "HOME=/elsewhere\n"), id="another home"),
+        pytest.param(lambda c, _e: append(c, "#" * 5000), id="more than is read"),
         pytest.param(lambda c, _e: (c / ".env.uve.local").write_text(""), id="a local file"),
         pytest.param(lambda c, _e: (c / ".env.uve.local").symlink_to("nowhere"), id="a local link"),
         pytest.param(lambda c, _e: replace(c / ".env.uve", os.mkfifo), id="a pipe"),
