@@ -53,7 +53,7 @@ def fill(home: Path, size: int) -> None:
     rows = {}
     for number in range(size):
         project, environment = home / f"projects/p{number}", home / f"prime-uve/venvs/p{number}_0"
-        for folder in (project, environment):
+        for folder in (project / ".git", environment):
             folder.mkdir(parents=True)
         value = f"${{HOME}}/prime-uve/venvs/p{number}_0"
         (project / ".env.uve").write_text(f"UV_PROJECT_ENVIRONMENT={value}\n")

@@ -380,6 +380,28 @@ class TestGit:
         assert registered() == {str(branched): expected}
         assert run("git", "commit", "--allow-empty", "--message", "next", cwd=branched).returncode == 0
 
+    def test_a_commit_after_a_reset_to_another_path_passes_and_takes_it_over(self, branched: Path, run: Run) -> None:
+        staging.quietly(branched, "reset", "--quiet", "--hard", "theirs")
+        assert registered() == {str(branched): OLD}
+        done = run("git", "commit", "--allow-empty", "--message", "next", cwd=branched)
+        assert (done.returncode, f"{OLD!r} is now unused" in done.stderr) == (0, True)
+        assert registered() == {str(branched): NEW}
+
+    def test_a_registry_that_was_changed_by_hand_stops_a_commit_of_a_committed_file(
+        self, branched: Path, run: Run
+    ) -> None:
+        staging.quietly(branched, "reset", "--quiet", "--hard", "HEAD")
+        Cache().add_mapping(branched, NEW, "demo", "11111111")
+        done = run("git", "commit", "--allow-empty", "--message", "next", cwd=branched)
+        assert (done.returncode, "prime-uve register --accept" in done.stderr) == (1, True)
+        assert registered() == {str(branched): NEW}
+
+    def test_ones_own_unchecked_change_still_stops_the_next_commit(self, branched: Path, run: Run) -> None:
+        stage(branched, NEW)
+        staging.quietly(branched, "commit", "--message", "mine")
+        done = run("git", "commit", "--allow-empty", "--message", "next", cwd=branched)
+        assert (done.returncode, registered()) == (1, {str(branched): OLD})
+
     def test_an_edit_that_was_staged_before_a_squash_is_not_taken_over(self, branched: Path, run: Run) -> None:
         staging.quietly(branched, "switch", "--quiet", "--create", "other")
         (branched / "more").touch()

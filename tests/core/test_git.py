@@ -186,6 +186,15 @@ def test_a_blob_is_given_whole_from_work_tree_and_index(content: bytes, checkout
     assert ours.blob(str(checkout), entry) == content
 
 
+def test_without_the_module_for_it_the_hash_is_the_same(
+    checkout: Path, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = add(checkout, NAME, CONTENT, git)
+    (checkout / ".git/objects" / entry.oid[:2] / entry.oid[2:]).unlink()  # it can only come from the work tree
+    monkeypatch.setitem(sys.modules, "_sha1", None)
+    assert ours.blob(str(checkout), entry) == CONTENT
+
+
 def test_a_file_that_git_converts_is_given_as_the_index_has_it(checkout: Path, git: Git) -> None:
     git(checkout, "config", "core.autocrlf", "true")
     git(checkout, "config", "core.safecrlf", "false")

@@ -75,6 +75,7 @@ CONFIGURED: dict[str, tuple[Callable[[Path], None], str, str, tuple[str, str]]] 
     "pre-commit, a comment": (_pre_commit, YAML, f"# - id: {CHECK}\n", ("", "")),
     "pre-commit, by way of uv": (_pre_commit, YAML, "entry: uv run prime-uve check\n", ("pre-commit", "")),
     "pre-commit, the file of prek": (_pre_commit, "prek.toml", TOML, ("", "")),
+    "pre-commit, the sync alone": (_pre_commit, YAML, "- id: uve-sync\n", ("", "pre-commit")),
     "prek": (_prek, YAML, BOTH, ("prek", "prek")),
     "prek, its own file": (_prek, "prek.toml", TOML, ("prek", "")),
     "lefthook": (_lefthook, "lefthook.yml", "run: prime-uve-hook pre-commit {0}\n", ("lefthook", "")),

@@ -420,25 +420,49 @@ def test_a_file_in_the_place_of_the_folder_is_a_sentence(repo: Path, hooks: Path
     assert hooks.read_text() == ""
 
 
-WITHOUT_LINKS = """
+INJECTED = """
     import os, sys
-    from prime_uve.core import hooks
-    from tests.native import install
-    def refused(event, args):
-        if event == "os.link":
-            raise OSError(1, "Operation not permitted")
-    sys.addaudithook(refused)
     from pathlib import Path
-    install(Path(sys.argv[1]))
+    from prime_uve.errors import PrimeUveError
+    from tests.native import install
+    def hook(event, args):
+        {}
+    sys.addaudithook(hook)
+    try:
+        install(Path(sys.argv[1]))
+    except PrimeUveError as error:
+        sys.exit(str(error))
 """
+
+
+def install_with(fault: str, repo: Path, run: Run) -> str:
+    """Install while something goes wrong, which is said in Python and looks at each `event`; return what is told."""
+    root = Path(__file__).parents[2]
+    code = dedent(INJECTED).format(fault)
+    done = run(sys.executable, "-c", code, repo, cwd=root, env={"PYTHONPATH": str(root)})
+    assert done.returncode == bool(done.stderr), done.stderr
+    return done.stderr
 
 
 def test_a_file_system_without_hard_links_keeps_hooks_all_the_same(repo: Path, hooks: Path, run: Run) -> None:
     script(hooks / "pre-commit", "echo theirs")
     before = facts(hooks)
-    root = Path(__file__).parents[2]
-    done = run(sys.executable, "-c", dedent(WITHOUT_LINKS), repo, cwd=root, env={"PYTHONPATH": str(root)})
-    assert done.returncode == 0, done.stderr
+    assert install_with('if event == "os.link": raise OSError(1, "Operation not permitted")', repo, run) == ""
     assert facts(hooks)[f"pre-commit{KEPT}"] == before["pre-commit"]
     uninstall(repo)
     assert facts(hooks) == before
+
+
+def test_a_name_that_is_taken_at_the_last_moment_is_not_overwritten(repo: Path, hooks: Path, run: Run) -> None:
+    script(hooks / "pre-commit", "echo theirs")
+    before = facts(hooks)
+    said = install_with('if event == "os.link": open(args[1], "w").write("another")', repo, run)
+    assert "File exists" in said
+    assert facts(hooks)["pre-commit"] == before["pre-commit"]
+    assert (hooks / f"pre-commit{KEPT}").read_text() == "another"
+
+
+def test_a_hook_that_cannot_be_replaced_leaves_nothing_behind(repo: Path, hooks: Path, run: Run) -> None:
+    said = install_with('if event == "os.rename": raise OSError(28, "No space left on device")', repo, run)
+    assert "No space left on device; see who may: ls -ld " in said
+    assert facts(hooks) == {}

@@ -12,7 +12,7 @@ from prime_uve.core.cache import Cache, CacheError
 from prime_uve.core.environment import TRASH
 from prime_uve.core.inventory import Claim, Environment, Source, take_inventory
 from prime_uve.core.ownership import PROTECTING
-from prime_uve.core.validation import Presence
+from prime_uve.core.presence import Presence
 from tests.core import checkouts
 from tests.core.checkouts import ENVIRONMENT, LONG_AGO, add
 from tests.trees import tree

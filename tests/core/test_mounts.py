@@ -59,3 +59,33 @@ def test_what_is_mounted_is_in_the_table_by_its_name(tmp_path: Path, name: str) 
 
 def test_the_root_is_mounted() -> None:
     assert read_table().point_of(os.path.abspath(os.sep)) == os.path.abspath(os.sep)
+
+
+IDENTIFY = """
+import os, subprocess, sys
+from prime_uve.core.mounts import identity_of
+places = sys.argv[1:]
+for device, place in zip(("/dev/fake1", "/dev/link", "/dev/fake2", "server:/a b", "server:/c"), places):
+    subprocess.run(["mount", "-t", "tmpfs", device, place], check=True)
+subprocess.run(["mount", "-t", "tmpfs", "server:/d", places[-1]], check=True)  # over the other
+subprocess.run(["mount", "-t", "tmpfs", "none", "/dev"], check=True)
+print([identity_of(place) for place in places[:3]])
+os.makedirs("/dev/disk/by-uuid")
+for name in ("fake1", "fake2", "fake3"):
+    open(f"/dev/{name}", "w").close()
+os.symlink("fake3", "/dev/link")
+os.symlink("../../fake1", "/dev/disk/by-uuid/1234-ABCD")
+os.symlink("../../fake3", "/dev/disk/by-uuid/0a1b2c3d-0000")
+print([identity_of(place) for place in [*places, "/not/mounted"]])
+"""
+
+
+def test_a_file_system_is_known_by_what_stays_the_same(tmp_path: Path) -> None:
+    prefix = own_mounts()
+    places = [tmp_path / name for name in ("disk", "mapped", "no uuid", "share", "two")]
+    for place in places:
+        place.mkdir()
+    assert output(child(IDENTIFY, *places, cwd=tmp_path, prefix=prefix)).splitlines() == [
+        "[None, None, None]",
+        "['UUID=1234-ABCD', 'UUID=0a1b2c3d-0000', None, 'tmpfs server:/a b', 'tmpfs server:/d', None]",
+    ]

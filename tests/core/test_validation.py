@@ -12,20 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prime_uve.core import validation
-from prime_uve.core.validation import (
-    GONE,
-    HERE,
-    Observation,
-    Presence,
-    Sight,
-    ValidationResult,
-    judge,
-    observe,
-    observe_all,
-    same_place,
-    witness,
-)
+from prime_uve.core import presence
+from prime_uve.core.presence import GONE, HERE, Presence, Sight, same_place, witness
+from prime_uve.core.validation import Observation, ValidationResult, judge, observe, observe_all
 from tests.core import checkouts
 from tests.core.checkouts import ENVIRONMENT, child, output
 from tests.privileges import unprivileged
@@ -74,7 +63,7 @@ class Scene:
 
     def unmount(self) -> None:
         """Have the row name a mount point that is none."""
-        self.mapping[validation.MOUNT] = str(self.home)
+        self.mapping[presence.MOUNT] = str(self.home)
 
     def forget_witnesses(self) -> None:
         """Make the row one of an older registry."""
@@ -682,4 +671,4 @@ def test_looking_creates_and_changes_nothing(scene: Scene) -> None:
 
 
 def test_the_names_in_a_row_are_stable() -> None:
-    assert (validation.MOUNT, validation.PARENT) == ("mount", "parent_inode")
+    assert (presence.MOUNT, presence.PARENT, presence.FILE_SYSTEM) == ("mount", "parent_inode", "file_system")

@@ -2,16 +2,19 @@
 
 import os
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import click
 
 from prime_uve.cli.measures import duration, shown_day, shown_size, size, stamp
-from prime_uve.cli.options import PATH, absolute, json_option, open_registry
+from prime_uve.cli.options import absolute, json_option, open_registry
 from prime_uve.cli.output import emit_json, progress, say, table, warn
 from prime_uve.core.cache import Cache
-from prime_uve.core.deadline import LOOK_SECONDS
+from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.env_file import NAME
+from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import bases, is_inside, working_directory
 from prime_uve.core.project import find_env_root
 from prime_uve.core.removal import Choice, Plan, Refusal, Report, Target, execute, plans
@@ -19,7 +22,7 @@ from prime_uve.errors import PrimeUveError, ProjectError, RefusalError
 
 
 @click.command
-@click.argument("paths", metavar="[PATH]...", nargs=-1, type=PATH, callback=lambda _c, _p, it: tuple(map(absolute, it)))
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=str, callback=lambda _c, _p, it: tuple(map(absolute, it)))
 @click.option("--orphan", is_flag=True, help="What no checkout claims any more.")
 @click.option("--all", "everything", is_flag=True, help="Everything that is not kept, and of nobody out of reach.")
 @click.option("--current", is_flag=True, help="The environment of the checkout here, if nobody else uses it.")
@@ -52,18 +55,20 @@ def command(
     _insist_on_one(flags, has_paths=bool(paths), is_narrowed=older_than is not None or larger_than is not None)
     cache = open_registry()
     here = _checkout_here(cache)
+    meant = _meant_all(cache, paths, timeout)
     choice = Choice(
         orphan=flags["orphan"],
         everything=flags["everything"],
         current=_known(here) if flags["current"] else None,
-        paths=tuple(_meant(cache, path) for path in paths),
+        paths=tuple(meant.get(path, path) for path in paths),
         untracked=flags["untracked"],
         older_than=older_than,
         larger_than=larger_than,
         include_unreachable=flags["include_unreachable"],
         force=flags["force"],
     )
-    prune = Prune(cache, here, timeout, choice.paths, is_quiet=flags["as_json"])
+    also = dict.fromkeys([*([here] if here is not None else []), *meant.values()])
+    prune = Prune(cache, here, timeout, list(also), is_quiet=flags["as_json"])
     if choice.is_empty:
         return prune.show_choices()
     found = prune.plans(choice)[0]
@@ -86,18 +91,13 @@ def command(
 
 @dataclass(frozen=True)
 class Prune:
-    """How it is looked and acted: at which registry, from which checkout, for how long, and who watches."""
+    """How it is looked and acted: at which registry, from which checkout, with which others, and who watches."""
 
     cache: Cache
     here: str | None
     timeout: float
-    paths: tuple[str, ...]
+    also: list[str]
     is_quiet: bool
-
-    @property
-    def also(self) -> list[str]:
-        """Checkouts that may not be registered."""
-        return [path for path in (self.here, *self.paths) if path is not None and os.path.lexists(path)]
 
     def plans(self, *choices: Choice) -> list[Plan]:
         """Return what choices come to."""
@@ -167,16 +167,22 @@ def _known(here: str | None) -> str:
     return here
 
 
-def _meant(cache: Cache, path: str) -> str:
+def _meant_all(cache: Cache, paths: Iterable[str], timeout: float) -> dict[str, str]:
+    """Return which checkouts or environments the paths mean; what does not answer is missing."""
+    rows, folders, table = cache.rows(), bases(), read_table()
+    looks = [Look(path, table.point_of(path), partial(_meant, rows, folders, path)) for path in paths]
+    return answers(looks, timeout)
+
+
+def _meant(rows: Mapping[str, object], folders: Iterable[str], path: str) -> str:
     """Return the environment or the checkout that a path means: itself, or the checkout that it lies in."""
-    real = os.path.realpath(path)
-    rows = cache.rows()
-    if path in rows or not os.path.isdir(path) or any(_is_at(path, base) for base in bases()):
+    if path in rows or not os.path.isdir(path) or any(_is_at(path, folder) for folder in folders):
         return path
     try:
+        real = os.path.realpath(path)
         root = real if real in rows else find_env_root(real)
     except PrimeUveError:
-        root = None
+        return path
     return root if root is not None and _is_at(real, root) else path
 
 

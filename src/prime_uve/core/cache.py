@@ -12,8 +12,9 @@ from prime_uve.core import kept, marker
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import expand, portable, quoted, registry_path
+from prime_uve.core.presence import WITNESSES, witness
 from prime_uve.core.store import Store
-from prime_uve.core.validation import MOUNT, PARENT, ValidationResult, judge, observe_all, witness
+from prime_uve.core.validation import ValidationResult, judge, observe_all
 from prime_uve.errors import CacheError
 
 __all__ = ["Cache", "CacheError", "ValidationResult"]
@@ -313,7 +314,7 @@ def put(rows: dict[str, Any], project: str, row: Row) -> None:
     if not isinstance(old, dict):
         rows[project] = row
         return
-    stale = {MOUNT, PARENT} if _environment(old) == _environment(row) else {MOUNT, PARENT, kept.FIELD}
+    stale = WITNESSES if _environment(old) == _environment(row) else {*WITNESSES, kept.FIELD}
     lasting = {name: value for name, value in old.items() if name not in row and name not in stale}
     since = {name: old[name] for name in ("created_at",) if name in old}
     rows[project] = {**row, **since, **lasting}

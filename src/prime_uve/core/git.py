@@ -19,6 +19,8 @@ READ_SIZE = 1 << 16  # bytes
 WRITING = frozenset(b"pick p reword r edit e squash s fixup f merge m".split())
 LARGEST = 1 << 20  # bytes; of an env file, or of an exclude file
 SHA1_DIGITS = 40
+MOVES = 20  # of HEAD, that are looked through
+SILENT_MOVES = (b"reset", b"rebase", b"revert", b"cherry-pick", b"commit (cherry-pick)")
 # What `git rev-parse --local-env-vars` names, but for the settings that `git -c` hands on.
 _PLACE_VARIABLES = frozenset(
     (
@@ -203,13 +205,23 @@ def changed_paths(checkout: str, old: str, new: str | None, *patterns: str) -> l
     return os.fsdecode(output or b"").split("\0")[:-1]
 
 
-def last_move(checkout: str) -> bytes:
-    """Return what the reflog says of the last change of ``HEAD``, ``commit: …`` say; empty if there is no reflog.
+def is_brought_in_silence(checkout: str, path: str) -> bool:
+    """Tell whether ``HEAD`` has its `path` by a move for which Git calls no hook, or none that knows of it.
+
+    A reset, a cherry-pick, a revert, or a rebase that had nothing left to write. No, if that was before the last moves
+    that the reflog remembers.
 
     Raises:
         ProjectError: Git is not there.
     """
-    return ask(checkout, "log", "--walk-reflogs", "-1", "--format=%gs", "HEAD") or b""
+    reflog = ask(checkout, "log", "--walk-reflogs", f"--max-count={MOVES}", "--format=%H %gs", "HEAD") or b""
+    present, last_move = committed_blob(checkout, path), b""
+    for line in reflog.splitlines():
+        revision, _, move = line.partition(b" ")
+        if last_move and committed_blob(checkout, path, os.fsdecode(revision)) != present:
+            return last_move.startswith(SILENT_MOVES)
+        last_move = move
+    return False
 
 
 def squashed_revision(checkout: str) -> str | None:

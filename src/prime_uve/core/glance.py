@@ -1,8 +1,8 @@
 """A quick look at the checkouts of which there is nothing to tell, which are nearly all.
 
-Whoever has ten thousand of them waits for the disk, so nothing is asked that is not needed: where the env file is,
-letter for letter, what ``prime-uve init`` writes for the registered path, and that path is a folder of a base, it is
-known what `prime_uve.core.validation` would find. Of everything else nothing is said here.
+Whoever has ten thousand of them waits for the disk, so nothing is asked that is not needed: where the env file names
+the registered path letter for letter, for every reader, and that path is a folder of a base, it is known what
+`prime_uve.core.validation` would find. Of everything else nothing is said here.
 """
 
 import os
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from prime_uve.core.env_file import KEY, LOCAL_NAME, NAME
+from prime_uve.core.env_syntax import plain_values
 from prime_uve.core.marker import ENVIRONMENT_SIGN
 from prime_uve.core.marker import NAME as MARKER
 from prime_uve.core.paths import portable
@@ -68,9 +69,16 @@ def glance(project: str, venv_path: str, place: str, repositories: Repositories)
         content = _read(project + _ENV_FILE)
     except (OSError, ValueError):
         return None
-    if content != f"{KEY}={venv_path}\n".encode() or not _is_absent(project + _LOCAL_FILE):
+    if content != f"{KEY}={venv_path}\n".encode() and not _names(content, venv_path):
+        return None
+    if not _is_absent(project + _LOCAL_FILE):
         return None
     return Glance(place, python_of(place), last_use_of(place), repositories.of(project))
+
+
+def _names(content: bytes, venv_path: str) -> bool:
+    """Tell whether an env file names a registered path, beside whatever else it holds, for every reader."""
+    return len(content) < _MOST and (plain_values(content) or {}).get(KEY) == venv_path
 
 
 def _is_absent(path: str) -> bool:

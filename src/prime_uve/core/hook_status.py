@@ -21,6 +21,7 @@ LEFTHOOK = tuple(
     for local in ("", "-local")
     for ending in ("yml", "yaml", "toml", "json", "jsonc")
 )
+SYNCED = ("post-checkout", "post-merge", "post-rewrite")
 _COMMENT = re.compile(r"(?m)^\s*#.*$")
 
 
@@ -89,7 +90,9 @@ def _verb(event: str) -> str:
 
 def _by(name: str, folder: str, files: tuple[str, ...], event: str) -> tuple[str, ...]:
     verb = _verb(event)
-    calls = (f"{TOOL} {event}", f"{TOOL} {verb}", f"{OURS}-{verb}", f"{OURS} {verb}")
+    calls = [f"{TOOL} {event}", f"{TOOL} {verb}", f"{OURS}-{verb}", f"{OURS} {verb}"]
+    if event in SYNCED:  # which registers first
+        calls += ["uve-sync", f"{TOOL} sync"]
     for file in files:
         text = _COMMENT.sub("", read_hook(os.path.join(folder, file)).decode(errors="replace"))
         if any(call in text for call in calls):

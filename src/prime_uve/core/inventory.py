@@ -12,8 +12,8 @@ from prime_uve.core.cache import Cache
 from prime_uve.core.deadline import LOOK_SECONDS
 from prime_uve.core.ownership import Checkout, Claim, Source
 from prime_uve.core.paths import bases
+from prime_uve.core.presence import Presence
 from prime_uve.core.survey import Survey
-from prime_uve.core.validation import Presence
 
 __all__ = ["Checkout", "Claim", "Environment", "Inventory", "Source", "take_inventory"]
 

@@ -62,21 +62,21 @@ def plain_rows(
     """
     listed = []
     for project, (environment, python, last_used, repository) in glances.items():
-        row = rows[project]
-        users = owners[environment]
+        row, users = rows[project], owners[environment]
+        name, created_at, last_validated = row.get("project_name"), row.get("created_at"), row.get("last_validated")
         listed.append(
             ListedRow(
                 project,
-                _text(row, "project_name") or "",
+                name if isinstance(name, str) else "",
                 row["venv_path"],
                 environment,
                 "valid",
                 [],
-                _text(row, "created_at"),
-                _text(row, "last_validated"),
+                created_at if isinstance(created_at, str) else None,
+                last_validated if isinstance(last_validated, str) else None,
                 python,
                 _stamp(last_used),
-                [other for other in users if other != project] if len(users) > 1 else [],
+                () if len(users) == 1 else sorted({other for other in users if other != project}),
                 _kept(row) if FIELD in row else None,
                 repository,
             )

@@ -76,24 +76,29 @@ class _Looks:
 
     def at_checkouts(self, rows: Mapping[str, Any], listed: Collection[Base]) -> dict[str, Glance]:
         """Return those of which there is nothing to tell but that they are valid."""
-        places: dict[str, list[tuple[str, str, str]]] = {}
+        places: dict[str, list[str]] = {}
         for project, row in rows.items():
-            venv_path = row.get("venv_path") if isinstance(row, dict) else None
-            if isinstance(venv_path, str):
+            if isinstance(row, dict) and isinstance(row.get("venv_path"), str):
+                places.setdefault(self._table.point_of(project), []).append(project)
+        found: dict[str, Glance] = {}
+
+        def glance_at(projects: Collection[str]) -> None:
+            for project in projects:
+                venv_path = rows[project]["venv_path"]
                 for base in listed:
                     if place := base.place(venv_path):
-                        places.setdefault(self._table.point_of(project), []).append((project, venv_path, place))
+                        seen = glance(project, venv_path, place, self._repositories)
+                        if seen is not None:
+                            found[project] = seen
                         break
-        looks = [
-            Look(some[0][0], point, partial(self._at_some, some))
-            for point, all_there in places.items()
-            for some in _batched(all_there)
-        ]
-        return {project: seen for found in answers(looks, self._left()).values() for project, seen in found}
 
-    def _at_some(self, some: Collection[tuple[str, str, str]]) -> list[tuple[str, Glance]]:
-        found = [(project, glance(project, path, place, self._repositories)) for project, path, place in some]
-        return [(project, seen) for project, seen in found if seen is not None]
+        looks = [
+            Look(some[0], point, partial(glance_at, some))
+            for point, there in places.items()
+            for some in _batched(there)
+        ]
+        answers(looks, self._left())
+        return {project: found[project] for project in rows if project in found}
 
     def closer(self, rows: Mapping[str, Any], owners: Mapping[str, list[str]]) -> tuple[list[ListedRow], list[str]]:
         """Return rows for all that a glance does not see, and what could not be looked at; adds to `owners`.

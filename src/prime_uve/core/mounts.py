@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable, Iterator
 
 _TABLE = "/proc/self/mountinfo"
+_DEVICES = "/dev/"
+_UUIDS = "/dev/disk/by-uuid"
 _ROOT = os.path.abspath(os.sep)
 
 
@@ -52,14 +54,49 @@ def _points() -> Iterator[str]:
 
         yield from (partition.mountpoint for partition in psutil.disk_partitions(all=True))
         return
+    for fields in _lines():
+        yield _text(fields[4])
+
+
+def identity_of(point: str) -> str | None:
+    """Return what tells the file system that is mounted at `point` from others, on this host and for good.
+
+    ``UUID=…`` of a disk; else the type and what is mounted, ``nfs4 server:/export`` say. ``None`` where nothing lasting
+    is known: the names and numbers of devices go to whichever is found first, and only Linux tells. What is mounted is
+    not touched.
+    """
+    identity = None
+    for fields in _lines():
+        if _text(fields[4]) == point:  # the last one lies over the others
+            kind, source = fields[fields.index(b"-") + 1 :][:2]
+            identity = (
+                _uuid(_text(source)) if source.startswith(_DEVICES.encode()) else f"{_text(kind)} {_text(source)}"
+            )
+    return identity
+
+
+def _uuid(device: str) -> str | None:
+    device = os.path.realpath(device)
+    try:
+        names = sorted(os.listdir(_UUIDS))
+    except OSError:
+        return None
+    return next((f"UUID={name}" for name in names if os.path.realpath(f"{_UUIDS}/{name}") == device), None)
+
+
+def _lines() -> Iterator[list[bytes]]:
+    """Yield the fields of each line: ``36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/source rw``."""
     try:
         with open(_TABLE, "rb") as table:
             lines = table.read().splitlines()
     except OSError:
         return
-    # 36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/source rw
     for line in lines:
-        yield os.fsdecode(_unescaped(line.split(b" ")[4]))
+        yield line.split(b" ")
+
+
+def _text(field: bytes) -> str:
+    return os.fsdecode(_unescaped(field))
 
 
 def _unescaped(field: bytes) -> bytes:

@@ -12,8 +12,8 @@ from prime_uve.core.environment import TRASH
 from prime_uve.core.inventory import Environment, Inventory
 from prime_uve.core.ownership import PROTECTING, Checkout, Claim, Source
 from prime_uve.core.paths import BASES_VARIABLE, quoted
+from prime_uve.core.presence import Presence
 from prime_uve.core.usage import Measurement, combine
-from prime_uve.core.validation import Presence
 
 PRUNE = "prime-uve prune"
 LEFT_OR_LOST = frozenset((Claim.RELEASED, Claim.GONE, Claim.UNREACHABLE))  # an orphan's, if it is not unreachable
@@ -296,7 +296,7 @@ def _protecting(environment: Environment, choice: Choice) -> list[Checkout]:
 
 def _is_named(environment: Environment, choice: Choice) -> bool:
     """Whether it is named by its path, or by the one checkout that claims it."""
-    protecting = [each.project for each in environment.checkouts if each.claim in PROTECTING]
+    protecting = [each.project for each in _protecting(environment, choice)]
     return len(protecting) <= 1 and bool({environment.path, *protecting} & set(choice.paths))
 
 

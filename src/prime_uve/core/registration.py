@@ -15,7 +15,8 @@ from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.env_file import LOCAL_NAME, load, named_environment
 from prime_uve.core.kept import FIELD, kept
 from prime_uve.core.paths import expand, generate_hash, get_project_name, portable, quoted
-from prime_uve.core.validation import Machine, Presence, look_at_project, mismatch_sentence, same_place
+from prime_uve.core.presence import Presence, look_at_project, same_place
+from prime_uve.core.validation import Machine, mismatch_sentence
 from prime_uve.errors import CacheError, PrimeUveError
 
 
@@ -225,7 +226,7 @@ def _others(
 
 def _presence(other: str, mapping: Mapping[str, object], project: str, machine: Machine) -> Presence:
     """Look whether one that claims an environment is there; if it has become a link to `project`, it has moved."""
-    return Presence.GONE if same_place(other, project) else look_at_project(other, mapping, machine).presence
+    return Presence.GONE if same_place(other, project) else look_at_project(other, mapping, machine.mounts).presence
 
 
 def _marked_presence(owner: str, environment: str, project: str, machine: Machine) -> Presence:

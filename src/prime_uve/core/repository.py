@@ -1,10 +1,12 @@
 """Which checkouts belong to one Git repository? Read off the files by which Git itself knows, without starting it."""
 
 import os
+from stat import S_ISDIR
 
 from prime_uve.core.paths import read_regular
 
 LARGEST = 1 << 16  # bytes
+_ENTRY = os.sep + ".git"
 
 
 class Repositories:
@@ -21,33 +23,31 @@ class Repositories:
         Args:
             folder: absolute, links resolved.
         """
+        found = _at(folder)
         passed = []
-        while folder not in self._known:
+        while found is None and os.path.dirname(folder) != folder:
+            folder = os.path.dirname(folder)
+            if folder in self._known:
+                found = self._known[folder]
+                break
             passed.append(folder)
-            entry = f"{folder}{os.sep}.git"
-            if os.access(entry, os.F_OK):
-                self._known[folder] = _common(folder, entry)
-                break
-            above = os.path.dirname(folder)
-            if above == folder:
-                self._known[folder] = None
-                break
-            folder = above
-        found = self._known[folder]
-        for inner in passed:
-            self._known[inner] = found
+            found = _at(folder)
+        for each in passed:
+            self._known[each] = found
         return found
 
 
-def _common(folder: str, entry: str) -> str | None:
-    """Return the common directory of the checkout at `folder`, whose ``.git`` is `entry`."""
-    if os.path.isdir(entry):
-        # The checkout of a bare repository may have one that is a link.
-        private = os.path.realpath(entry) if os.path.islink(entry) else entry
-    else:
-        word, _, path = _line(entry).partition(b": ")
-        if word != b"gitdir" or not path:
-            return None
+def _at(folder: str) -> str | None:
+    """Return the common directory of the checkout whose top is `folder`, ``None`` where it is none."""
+    entry = folder + _ENTRY
+    try:
+        if S_ISDIR(os.lstat(entry).st_mode):
+            return entry
+    except (OSError, ValueError):
+        return None
+    private = os.path.realpath(entry)
+    word, _, path = _line(entry).partition(b": ")
+    if word == b"gitdir":  # of a worktree or a submodule
         private = os.path.normpath(os.path.join(folder, os.fsdecode(path)))
     shared = _line(os.path.join(private, "commondir"))
     return os.path.normpath(os.path.join(private, os.fsdecode(shared))) if shared else private

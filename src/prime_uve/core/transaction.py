@@ -9,6 +9,7 @@ from time import time
 from typing import Any
 
 from prime_uve.core.cache import Cache
+from prime_uve.core.deadline import LOOK_SECONDS
 from prime_uve.core.gate import Admitted, Gate, RefusedError, protected
 from prime_uve.core.inventory import Inventory, take_inventory
 from prime_uve.core.mounts import read_table
@@ -36,11 +37,23 @@ def insist_on_health(cache: Cache) -> None:
         raise RefusalError(f"nothing is pruned by a registry that lost something: {what}; look first: prime-uve doctor")
 
 
-def in_use(paths: Collection[str], timeout: float) -> dict[str, Grounds]:
-    """Return which of the environments are in use, and by whom."""
+def in_use(paths: Collection[str], timeout: float, *, is_held: bool = False) -> dict[str, Grounds]:
+    """Return which of the environments are in use, and by whom; `is_held`: their locks are ours.
+
+    Raises:
+        RefusalError: that cannot be known.
+    """
+    try:
+        found = find_users(paths, timeout=timeout) if paths else {}
+    except OSError as error:
+        raise RefusalError(
+            f"nothing is pruned while the running processes cannot be looked at: {error.strerror or error}; try again"
+        ) from error
+    used = {path: [user for user in users if user.pid is not None or not is_held] for path, users in found.items()}
     return {
         path: Grounds(f"it is in use: {'; '.join(map(str, users))}", "end that, and try again")
-        for path, users in (find_users(paths, timeout=timeout) if paths else {}).items()
+        for path, users in used.items()
+        if users
     }
 
 
@@ -181,7 +194,7 @@ class Transaction:
     def _put_back_what_is_used(self) -> None:
         """Look for processes that came in before the folders were away: there, no other can reach them."""
         places = {self.place(target, admitted): (target, admitted) for target, admitted in self.gone if admitted}
-        for place, grounds in in_use(list(places), _ATTEMPTS).items():
+        for place, grounds in in_use(list(places), LOOK_SECONDS, is_held=True).items():
             target, admitted = places[place]
             self.gone.remove((target, admitted))
             self._put_back(target, admitted, grounds)

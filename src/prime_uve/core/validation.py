@@ -1,26 +1,48 @@
 """Is a mapping true? `observe` looks at the machine, `judge` decides and is pure."""
 
 import os
-import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property, partial
 from typing import Literal, NamedTuple
 
 from prime_uve.core import env_file, marker, mounts
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.env_syntax import is_plain
-from prime_uve.core.paths import expand, home, quoted
+from prime_uve.core.paths import expand, quoted
+from prime_uve.core.presence import (
+    HERE,
+    MOUNT,
+    PARENT,
+    Presence,
+    Sight,
+    look,
+    look_at_project,
+    out_of_reach,
+    same_place,
+    witness,
+    witnessed,
+)
 from prime_uve.errors import EnvFileError
 
+__all__ = [
+    "MOUNT",
+    "PARENT",
+    "Machine",
+    "Observation",
+    "Presence",
+    "Status",
+    "ValidationResult",
+    "judge",
+    "look_at_project",
+    "mismatch_sentence",
+    "observe",
+    "observe_all",
+    "same_place",
+    "witness",
+]
+
 Status = Literal["valid", "orphaned", "mismatch", "error"]
-
-MOUNT = "mount"
-PARENT = "parent_inode"
-
-REFERENCE = re.compile(r"\$\{(\w+)\}|\$([A-Za-z0-9]+)")
 
 
 @dataclass
@@ -44,26 +66,6 @@ class ValidationResult:
     def has_mismatch(self) -> bool:
         """True if the status is ``mismatch``: the env file names another environment than the registry."""
         return self.status == "mismatch"
-
-
-class Presence(Enum):
-    """Is something there? What cannot be looked at is not absent."""
-
-    HERE = "here"
-    GONE = "gone"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One thing looked at; `trouble` says why its presence is unknown."""
-
-    presence: Presence
-    trouble: str = ""
-
-
-HERE = Sight(Presence.HERE)
-GONE = Sight(Presence.GONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ def _look_at_checkout(project: str, mapping: Mapping[str, object], registered: s
     named = _named_plainly(project, machine)
     folder = env_sight = HERE
     if named is None:
-        folder = look_at_project(project, mapping, machine)
+        folder = look_at_project(project, mapping, machine.mounts)
         if folder.presence is not Presence.HERE:
             return Checkout(folder, folder, None)
         named, env_sight = _look_at_env_file(project, mapping, machine)
@@ -187,7 +189,7 @@ def _look_at_place(environment: str) -> Place:
     try:
         os.lstat(f"{environment}{os.sep}{marker.NAME}")
     except (OSError, ValueError):
-        sight = _look(environment)
+        sight = look(environment)
         return Place(sight, lacks_marker=sight is HERE and marker.is_environment(environment))
     return Place(HERE, lacks_marker=False)
 
@@ -200,11 +202,8 @@ def _observation(project: str, registered: str, checkout: Checkout, place: Place
 
 
 def _silence(path: str, project: str, table: mounts.MountTable, timeout: float) -> Sight:
-    return Sight(
-        Presence.UNKNOWN,
-        f"{path!r} is out of reach: {table.point_of(path)!r} has not answered for {timeout:g} s; connect it again, "
-        f"or, if it is gone for good, forget it: prime-uve unregister {quoted(project)}",
-    )
+    why = f"{table.point_of(path)!r} has not answered for {timeout:g} s"
+    return out_of_reach(path, project, why, "connect it again")
 
 
 def judge(seen: Observation) -> ValidationResult:
@@ -256,128 +255,19 @@ def mismatch_sentence(project: str, *, registered: str, named: str) -> str:
     )
 
 
-def same_place(one: str, other: str) -> bool:
-    """Tell whether two absolute paths mean one place, links followed."""
-    if one == other or os.path.normpath(one) == os.path.normpath(other):
-        return True
-    try:
-        return os.path.realpath(one) == os.path.realpath(other)
-    except (OSError, ValueError):  # a NUL, which no place has in its path
-        return False
-
-
-def witness(project: str) -> dict[str, object]:
-    """Return what the absence of `project` will be witnessed by: extra fields for its mapping.
-
-    ``mount``: the mount point that it lies on, where that is neither the root's nor the home's. ``parent_inode``: the
-    inode of the folder that holds it. What cannot be seen now is left out.
-    """
-    seen: dict[str, object] = {}
-    mount = _mount_point(project)
-    if mount not in (_mount_point(os.path.abspath(os.path.sep)), _mount_point(os.path.realpath(home()))):
-        seen[MOUNT] = mount
-    try:
-        seen[PARENT] = os.stat(os.path.dirname(project)).st_ino
-    except (OSError, ValueError):
-        pass
-    return seen
-
-
-def _mount_point(path: str) -> str:
-    """Return the mount point that `path` lies on; Windows, which has no table, is asked about each folder."""
-    if os.name != "nt":
-        return mounts.read_table().point_of(path)
-    while not os.path.ismount(path) and os.path.dirname(path) != path:
-        path = os.path.dirname(path)
-    return path
-
-
-def look_at_project(project: str, mapping: Mapping[str, object], machine: Machine) -> Sight:
-    """Look whether the project of a mapping is there. It is gone only where its witnesses say so."""
-    sight = _look(project)
-    return _witnessed(project, mapping, machine) if sight.presence is Presence.GONE else sight
-
-
-def _witnessed(project: str, mapping: Mapping[str, object], machine: Machine) -> Sight:
-    mount, parent_inode = mapping.get(MOUNT), mapping.get(PARENT)
-    # A subvolume is in no table, and a disk may have been mounted since it was read.
-    if isinstance(mount, str) and mount not in machine.mounts and not os.path.ismount(mount):
-        return Sight(
-            Presence.UNKNOWN,
-            f"{project!r} is out of reach: nothing is mounted at {mount!r}; mount it, or, if it is gone for good, "
-            f"forget it: prime-uve unregister {quoted(project)}",
-        )
-    parent = os.path.dirname(project)
-    try:
-        inode = os.stat(parent).st_ino
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        return Sight(
-            Presence.UNKNOWN,
-            f"{project!r} is out of reach: {parent!r}: {reason}; connect what it lies on, or, if it is gone for good, "
-            f"forget it: prime-uve unregister {quoted(project)}",
-        )
-    if type(parent_inode) is int and parent_inode != inode:
-        return Sight(
-            Presence.UNKNOWN,
-            f"{project!r} is out of reach: {parent!r} is another folder than when it was registered; connect what it "
-            f"lies on, or, if it is gone for good, forget it: prime-uve unregister {quoted(project)}",
-        )
-    return GONE
-
-
-def _look(folder: str) -> Sight:
-    try:
-        return HERE if stat.S_ISDIR(os.stat(folder).st_mode) else GONE
-    except (FileNotFoundError, NotADirectoryError):
-        if os.path.islink(folder):  # what it leads to may be on a disk that is not there
-            return Sight(Presence.UNKNOWN, f"{folder!r} is a link that leads nowhere; see ls -ld {quoted(folder)}")
-        return GONE
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        return Sight(Presence.UNKNOWN, f"{folder!r} cannot be looked at: {reason}; see ls -ld {quoted(folder)}")
-
-
 def _look_at_env_file(project: str, mapping: Mapping[str, object], machine: Machine) -> tuple[str | None, Sight]:
     environ = machine.environ
     try:
         reading = env_file.load(project, environ)
         if reading is None:
             # An empty mount point looks like a project without an env file.
-            return None, _witnessed(project, mapping, machine)
+            return None, witnessed(project, mapping, machine.mounts)
         named = env_file.named_environment(reading)  # it refuses what is not to be shown
-        refuse_ambiguity(reading, environ)
+        if not is_plain(reading.content):
+            from prime_uve.core.second_reader import refuse_ambiguity
+
+            refuse_ambiguity(reading, environ)
     except EnvFileError as error:
         return None, Sight(Presence.UNKNOWN, str(error))
     else:
         return named, HERE
-
-
-def refuse_ambiguity(reading: env_file.Reading, environ: Mapping[str, str]) -> None:
-    """Refuse a file from which editors, direnv and compose (python-dotenv) would take another environment than uv.
-
-    Args:
-        reading: what uv takes from it.
-        environ: the variables that it was read under.
-
-    Raises:
-        EnvFileError: they differ.
-    """
-    if reading.environment is None or is_plain(reading.content):
-        return
-    # A listing of what is plain has no use for them, and need not pay for the imports.
-    import io
-
-    from dotenv.parser import parse_stream
-
-    text = reading.content.decode("utf-8-sig")
-    # Not by dotenv_values(), which logs what it does not understand: that would land on the stderr of a commit.
-    raw = {line.key: line.value for line in parse_stream(io.StringIO(text))}.get(env_file.KEY) or ""
-    values = {**environ, **reading.variables}
-    meant = REFERENCE.sub(lambda match: values.get(match[1] or match[2], ""), raw)
-    if not same_place(meant, reading.environment):
-        raise EnvFileError(
-            f"{reading.source!r} is ambiguous: uv takes {reading.environment!r} from it, and python-dotenv "
-            f"another place; write one plain line: prime-uve init --force {quoted(reading.root)}",
-            key=env_file.KEY,
-        )
