@@ -41,7 +41,7 @@ class Environment:
     @property
     def is_tracked(self) -> bool:
         """Whether the registry, a marker or an env file says whose it is."""
-        return bool(self.checkouts) or self.owner is not None
+        return self.owner is not None or any(each.source is not Source.INSIDE for each in self.checkouts)
 
     @property
     def registered(self) -> tuple[Checkout, ...]:
