@@ -103,6 +103,7 @@ class TestFresh:
                 "set_aside": {},
                 "registration": {
                     "outcome": "added", "project": str(project), "venv_path": path, "previous": None, "other": None,
+                    "no_longer_kept": None,
                 },
                 "notes": [],
                 "dry_run": is_dry,
