@@ -350,7 +350,7 @@ def test_an_exclude_file_that_cannot_be_written_is_an_error_that_says_what_to_ad
     path = repo / ".git/info/exclude"
     path.unlink()
     path.mkdir()
-    with pytest.raises(ProjectError, match="Is a directory") as caught:
+    with pytest.raises(ProjectError, match="it is not a regular file") as caught:
         ours.exclude(str(repo), LOCAL_NAME)
     assert str(caught.value).startswith(f"cannot write {str(path)!r}")
     assert f"add the line {LOCAL_NAME} to it yourself" in str(caught.value)
