@@ -23,7 +23,7 @@ FLOORS = [
     {"core.hook_status", "core.hooks"},
     {"core.lock", "core.project"},
     {"core.presence", "core.store"},
-    {"core.second_reader"},
+    {"core.discrepancy", "core.second_reader"},
     {"core.validation"},
     {"core.portability"},
     {"core.cache"},
