@@ -215,9 +215,7 @@ UNUSABLE = "'{project}/.env.uve'"
         pytest.param(
             lambda scene: scene.name("${HOME}/other"),
             "mismatch",
-            [
-                "prime-uve register --accept '{project}', or have it name that again: prime-uve init --force --venv-dir '{environment}'"
-            ],
+            ["', or have it name that again: prime-uve init --force --venv-dir '{environment}' '{project}'"],
             id="the file names another: both remedies",
         ),
         pytest.param(

@@ -9,8 +9,8 @@ last write left (``<name>.last-good``) fills in what cannot be read out of them.
 import copy
 import os
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,7 +96,7 @@ class Store:
         """
         whole_file.resolve(self.path)  # before anything is made where a link leads
         whole_file.make_folder(self.path.parent)
-        with lock.held(self.lock_path, self._timeout if timeout is None else timeout) as hold:
+        with self._locked(self._timeout if timeout is None else timeout) as hold:
             for _ in range(_ATTEMPTS):
                 loaded = self._load()
                 before = self._render(loaded.values)
@@ -106,6 +106,18 @@ class Store:
                 if unchanged or self._commit(loaded, after, hold):
                     return result
         raise CacheError(f"could not write {self.path}: another program keeps changing it without the lock; stop that")
+
+    @contextmanager
+    def _locked(self, timeout: float) -> Iterator[lock.Hold]:
+        """Hold the lock; and then, where the path is a link, that of those who name the file behind it."""
+        target = whole_file.resolve(self.path)
+        behind = target.with_suffix(".lock")
+        if behind == target:
+            raise CacheError(f"{target} cannot be used: its lock would have the same name; give it another ending")
+        with ExitStack() as stack:
+            holds = [stack.enter_context(lock.held(path, timeout)) for path in dict.fromkeys((self.lock_path, behind))]
+            is_by_claim = any(hold.by_claim for hold in holds)
+            yield lock.Hold(self.lock_path, is_by_claim, still=lambda: all(hold.still() for hold in holds))
 
     def probe_lock(self, timeout: float) -> None:
         """Take the lock, wait for it ``timeout`` seconds at most, and let it go; ``CacheError`` where that fails."""
