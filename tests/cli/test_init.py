@@ -103,7 +103,7 @@ class TestFresh:
                 "set_aside": {},
                 "registration": {
                     "outcome": "added", "project": str(project), "venv_path": path, "previous": None, "other": None,
-                    "file": ".env.uve", "is_restorable": False,
+                    "no_longer_kept": None, "file": ".env.uve", "is_restorable": False,
                 },
                 "notes": [],
                 "dry_run": is_dry,
@@ -344,6 +344,16 @@ class TestVenvDir:
         done = call("prime-uve", "init", "--venv-dir", home / "prime-uve/venvs" / name, cwd=project)
         assert done.returncode == 0, done.stderr
         assert registered(project) == f"${{HOME}}/prime-uve/venvs/{name}"
+        assert call("prime-uve", "check", cwd=project).returncode == 0
+
+    @pytest.mark.parametrize("name", ['say "x"', "a:b", "con", "what?"])
+    def test_of_a_name_that_not_every_system_takes_is_for_this_machine_alone(
+        self, call: Run, project: Path, home: Path, name: str
+    ) -> None:
+        done = call("prime-uve", "init", "--venv-dir", home / "prime-uve/venvs" / name, cwd=project)
+        assert done.returncode == 0, done.stderr
+        assert registered(project) == f"${{HOME}}/prime-uve/venvs/{name}"
+        assert env_file(project) == f"UV_PROJECT_ENVIRONMENT={generate_venv_path(project)}\n"
         assert call("prime-uve", "check", cwd=project).returncode == 0
 
     def test_in_the_project_is_refused_in_the_local_file_too(self, call: Run, project: Path, home: Path) -> None:

@@ -11,7 +11,7 @@ from tests.commands import Run
 from tests.trees import tree
 
 ONE, TWO = "${HOME}/prime-uve/venvs/one", "${HOME}/prime-uve/venvs/two"
-REGISTRATION = {"outcome", "project", "venv_path", "previous", "other", "file", "is_restorable"}
+REGISTRATION = {"outcome", "project", "venv_path", "previous", "other", "no_longer_kept", "file", "is_restorable"}
 
 
 def name_environment(project: Path, value: str = ONE) -> None:

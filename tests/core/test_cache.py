@@ -539,7 +539,7 @@ def test_special_chars_in_paths(cache: Cache, path: Path, tmp_path: Path, name: 
     assert list(Cache(path).list_all()) == [str(project)]
     assert Cache(path).get_mapping(project) is not None
     assert cache.validate_mapping(project).is_valid
-    assert [row.project for row in take_inventory(cache)] == [str(project)]
+    assert [row.project for row in take_inventory(cache).registered] == [str(project)]
     (project / ".env.uve").unlink()
     (issue,) = cache.validate_all()[str(project)].issues
     assert repr(str(project)) in issue
@@ -649,7 +649,7 @@ def test_no_row_whatever_breaks_anything_or_gets_lost(rows: dict[str, Any]) -> N
         cache = Cache(path)
         assert cache.list_all().keys() == {project for project, row in rows.items() if isinstance(row, dict)}
         assert cache.validate_all().keys() == rows.keys()
-        assert {row.project for row in take_inventory(cache)} == rows.keys()
+        assert {row.project for row in take_inventory(cache).registered} == rows.keys()
         cache.add_mapping(Path(folder, "new"), "/v", "n", "h")
         kept = written(path)
         assert kept.keys() == {*rows, os.path.realpath(Path(folder, "new"))}
@@ -936,7 +936,7 @@ cache, project = Cache(Path(sys.argv[1])), Path(sys.argv[2])
 assert cache.get_mapping(project)["project_name"] == "demo"
 assert cache.validate_mapping(project).is_valid
 assert cache.validate_all()[str(project)].is_valid
-assert [row.status for row in take_inventory(cache)] == ["valid"]
+assert [row.result.status for row in take_inventory(cache).registered] == ["valid"]
 try:
     cache.clear()
 except CacheError as error:

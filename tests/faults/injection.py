@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import budget
-from tests.faults.scenes import Place, Scene
+from tests.faults.scenes import Place, Staged
 
 # The wait at the gate, before the act; and the mark after it.
 _WAIT = {"poll", "ppoll", "restart_syscall"}
@@ -76,13 +76,13 @@ class Subject:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def act(self, scene: Scene, kind: str = "none", **fault: str | int | bool) -> Answer:
+    def act(self, scene: Staged, kind: str = "none", **fault: str | int | bool) -> Answer:
         """Do what the scene's case does, with a fault of this kind (see `tests.faults.subject`)."""
-        return Answer(**self._ask(self._request(scene.case.act, scene.place, {"kind": kind, **fault})))
+        return Answer(**self._ask(self._request(scene.act, scene.place, {"kind": kind, **fault})))
 
-    def act_under(self, strace: "Strace", scene: Scene, *options: str) -> Answer:
+    def act_under(self, strace: "Strace", scene: Staged, *options: str) -> Answer:
         """Do it while strace watches, or meddles."""
-        request = {**self._request(scene.case.act, scene.place, {"kind": "none"}), "gate": True}
+        request = {**self._request(scene.act, scene.place, {"kind": "none"}), "gate": True}
         with strace.attached(self._ask(request)["pid"], *options):
             return Answer(**self._ask({}))
 
@@ -118,7 +118,7 @@ class Strace:
         """Return a context in which the process is traced; it has to end within."""
         return _Attached(["strace", "-p", str(pid), "-o", str(self._output), *options])
 
-    def calls(self, subject: Subject, scene: Scene) -> list[Call]:
+    def calls(self, subject: Subject, scene: Staged) -> list[Call]:
         """List the system calls of the scene's case, by a run in which nothing goes wrong."""
         scene.reset()
         answer = subject.act_under(self, scene)

@@ -1,13 +1,17 @@
 """What is done to a registry while something goes wrong, and what has to hold afterwards."""
 
 import json
+import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from prime_uve.core.cache import Cache
+from prime_uve.core.paths import BASES_VARIABLE
+from prime_uve.core.removal import Choice, execute, plan
 from prime_uve.core.store import Store
 
 LONG_AGO = "2001-01-01T00:00:00Z"
@@ -35,6 +39,27 @@ def add(place: Place, name: str, venv_path: str = "/v/new") -> None:
     place.cache.add_mapping(place.project(name), venv_path, "demo", "01234567")
 
 
+def prune(place: Place) -> list[str]:
+    """Prune the orphans of a base beside the registry; return the names of those that are gone."""
+    with base_of(place):
+        report = execute(place.cache, plan(place.cache, Choice(orphan=True)))
+    return sorted(os.path.basename(target.environment.path) for target in report.removed)
+
+
+@contextmanager
+def base_of(place: Place) -> Iterator[Path]:
+    """Have the environments of a place in a folder beside its registry."""
+    before = os.environ.get(BASES_VARIABLE)
+    base = place.registry.parent / "venvs"
+    os.environ[BASES_VARIABLE] = str(base)
+    try:
+        yield base
+    finally:
+        os.environ.pop(BASES_VARIABLE)
+        if before is not None:
+            os.environ[BASES_VARIABLE] = before
+
+
 # Each of these is done in another process, by its name.
 ACTS: dict[str, Callable[[Place], object]] = {
     "add": lambda place: add(place, "link"),
@@ -44,6 +69,7 @@ ACTS: dict[str, Callable[[Place], object]] = {
     "clear": lambda place: place.cache.clear(),
     "migrate": lambda place: place.cache.migrate_if_needed(),
     "list": lambda place: sorted(Path(project).name for project in place.cache.list_all()),
+    "prune": prune,
     "get": lambda place: (place.cache.get_mapping(place.project("one")) or {}).get("venv_path"),
 }
 
@@ -99,6 +125,18 @@ READS = {
 }
 
 
+class Staged(Protocol):
+    """What an act can be done to, again and again."""
+
+    @property
+    def act(self) -> str: ...
+
+    @property
+    def place(self) -> Place: ...
+
+    def reset(self) -> None: ...
+
+
 class Scene:
     """A case, at a place that is set up anew for each fault."""
 
@@ -115,6 +153,10 @@ class Scene:
         case.prepare(self._template)
         self._start = _content(self._template)
         self.reset()
+
+    @property
+    def act(self) -> str:
+        return self.case.act
 
     def reset(self) -> None:
         """Put everything back to where it was before the act."""

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from prime_uve.core import marker
+from prime_uve.core import kept, marker
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import expand, portable, quoted, registry_path
@@ -112,6 +112,10 @@ class Cache:
         """Return copies of all mappings, by resolved project path."""
         return {project: _present(row) for project, row in self._rows().items() if isinstance(row, dict)}
 
+    def rows(self) -> dict[str, Any]:
+        """Return copies of all rows as they stand, with those that are no mappings, which `list_all` leaves out."""
+        return self._rows()
+
     def validate_mapping(self, project_path: Path, *, timeout: float = LOOK_SECONDS) -> ValidationResult:
         """Compare the mapping of a project with what there is, and stamp its ``last_validated``.
 
@@ -148,6 +152,14 @@ class Cache:
         Every write does this; it is here for programs that want it done now.
         """
         self._store.update(lambda _document: None)
+
+    def damage(self) -> str | None:
+        """Say what is the matter with the file as it is now; ``None`` where nothing is, or where there is none.
+
+        Raises:
+            CacheError: it cannot be read.
+        """
+        return self._store.damage()
 
     def damaged_copies(self) -> list[Path]:
         """Return the files that hold the bytes of a registry that was damaged, oldest first.
@@ -294,14 +306,23 @@ def new_row(project: str, venv_path: str, project_name: str, path_hash: str) -> 
 
 
 def put(rows: dict[str, Any], project: str, row: Row) -> None:
-    """Lay `row` over the row that `project` has; its ``created_at`` and fields that we do not know stay."""
+    """Lay `row` over the row that `project` has; its ``created_at`` and fields that we do not know stay.
+
+    That it is kept goes with the environment: another one is not kept.
+    """
     old = rows.get(project)
     if not isinstance(old, dict):
         rows[project] = row
         return
-    kept = {name: old[name] for name in ("created_at",) if name in old}
-    unknown = {name: value for name, value in old.items() if name not in row and name not in WITNESSES}
-    rows[project] = {**row, **kept, **unknown}
+    stale = WITNESSES if _environment(old) == _environment(row) else {*WITNESSES, kept.FIELD}
+    lasting = {name: value for name, value in old.items() if name not in row and name not in stale}
+    since = {name: old[name] for name in ("created_at",) if name in old}
+    rows[project] = {**row, **since, **lasting}
+
+
+def _environment(row: Row) -> str:
+    venv_path = row.get("venv_path")
+    return os.path.normpath(expand(venv_path)) if isinstance(venv_path, str) else ""
 
 
 def now() -> str:

@@ -1,54 +1,124 @@
-"""What there is: the mappings of the registry as rows, with what they came to."""
+"""What there is: the environments, registered or not, each with the checkouts that claim it.
 
-from dataclasses import dataclass
-from typing import Any
+It is the ground on which is decided what may be deleted, so it errs on one side: who cannot be looked at claims what
+the registry or a marker gives him, and who may mean an environment by another spelling or by his env file claims it.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from prime_uve.core.cache import Cache
-from prime_uve.core.paths import expand
-from prime_uve.core.validation import Status
+from prime_uve.core.deadline import LOOK_SECONDS
+from prime_uve.core.ownership import Checkout, Claim, Source
+from prime_uve.core.paths import bases
+from prime_uve.core.presence import Presence
+from prime_uve.core.survey import Survey
+
+__all__ = ["Checkout", "Claim", "Environment", "Inventory", "Source", "take_inventory"]
 
 
-@dataclass(frozen=True)
-class InventoryRow:
-    """One checkout: its path, its environment as registered and expanded, its status, and every issue as a sentence."""
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment: a folder that the registry names, or that lies in a base.
 
-    project: str
-    project_name: str
-    venv_path: str
-    venv_path_expanded: str
-    status: Status
-    issues: list[str]
-    created_at: str | None
-    last_validated: str | None
+    `path` is absolute, and spelled with `base`, the folder of `prime_uve.core.paths.bases` that it is a direct child
+    of (``None`` where it is none). `owner` is the checkout that its marker names, `last_used` the marker's mtime in
+    POSIX seconds, `python` the version in its ``pyvenv.cfg``: each ``None`` where it is not known. `is_link`: there is
+    a link, and no folder; `is_environment`: it holds a ``pyvenv.cfg``.
+    """
+
+    path: str
+    base: str | None
+    presence: Presence
+    checkouts: tuple[Checkout, ...] = ()
+    owner: str | None = None
+    last_used: float | None = None
+    python: str | None = None
+    is_link: bool = False
+    is_environment: bool = False
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether the registry, a marker or an env file says whose it is."""
+        return bool(self.checkouts) or self.owner is not None
+
+    @property
+    def registered(self) -> tuple[Checkout, ...]:
+        """The checkouts to which the registry gives this path."""
+        return tuple(checkout for checkout in self.checkouts if checkout.source is Source.REGISTRY)
+
+    @property
+    def kept(self) -> str | None:
+        """The reason for which somebody wants it kept, ``None`` where nobody does."""
+        return next((checkout.kept for checkout in self.checkouts if checkout.kept is not None), None)
 
 
-def take_inventory(cache: Cache) -> list[InventoryRow]:
-    """Validate all mappings and return them as rows, by project path.
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What there is at one moment.
+
+    `bases` are those that answered. `homeless` are checkouts whose row names no environment
+    that can be read. `troubles` are sentences about what could not be looked at as a whole. `rows` are those of the
+    registry that all this rests on; `is_lost`: there is no registry, and there was one.
+    """
+
+    bases: tuple[str, ...]
+    environments: tuple[Environment, ...]
+    homeless: tuple[Checkout, ...] = ()
+    troubles: tuple[str, ...] = ()
+    rows: Mapping[str, object] = field(default_factory=dict)
+    is_lost: bool = False
+
+    @property
+    def registered(self) -> list[Checkout]:
+        """Every checkout that has a row in the registry, by project."""
+        housed = [checkout for environment in self.environments for checkout in environment.registered]
+        return sorted([*housed, *self.homeless], key=lambda checkout: checkout.project)
+
+
+def take_inventory(cache: Cache, *, timeout: float = LOOK_SECONDS, also: Iterable[str] = ()) -> Inventory:
+    """Look at all that is registered and at all that lies in the bases; writes nothing.
+
+    Environments come by path. Direct children of a base that are not registered are among them if they are real
+    folders that hold a ``pyvenv.cfg``; links that nobody registered are not.
+
+    Args:
+        cache: the registry.
+        timeout: seconds for which places that do not answer are waited for, all together.
+        also: checkouts that may not be registered, resolved; what their env files name they claim.
 
     Raises:
-        CacheError: the registry cannot be read.
+        CacheError: the registry cannot be read, or there is no home.
+        PrimeUveError: the bases are not absolute paths.
     """
-    results = cache.validate_all()
-    mappings = cache.list_all()
-    return [
-        _row(project, mappings.get(project, {}), results[project].status, results[project].issues)
-        for project in sorted(results)
+    rows = cache.rows()
+    is_lost = not os.path.lexists(cache.path) and os.path.lexists(f"{cache.path}.last-good")
+    survey = Survey(bases(), timeout)
+    survey.list_bases()
+    survey.look_at(rows, also)
+    survey.look_into()
+    survey.ask_markers()
+    environments = [
+        Environment(
+            path=draft.path,
+            base=draft.base,
+            presence=draft.presence,
+            checkouts=tuple(draft.checkouts),
+            owner=draft.folder.owner,
+            last_used=draft.folder.last_used,
+            python=draft.folder.python,
+            is_link=draft.is_link,
+            is_environment=draft.folder.is_environment,
+        )
+        for _, draft in sorted(survey.drafts.items())
+        if draft.is_mapped or draft.folder.is_environment
     ]
-
-
-def _row(project: str, mapping: dict[str, Any], status: Status, issues: list[str]) -> InventoryRow:
-    def text(name: str) -> str | None:
-        value = mapping.get(name)
-        return value if isinstance(value, str) else None
-
-    venv_path = text("venv_path") or ""
-    return InventoryRow(
-        project=project,
-        project_name=text("project_name") or "",
-        venv_path=venv_path,
-        venv_path_expanded=expand(venv_path),
-        status=status,
-        issues=issues,
-        created_at=text("created_at"),
-        last_validated=text("last_validated"),
+    return Inventory(
+        bases=tuple(survey.bases),
+        environments=tuple(environments),
+        homeless=tuple(survey.homeless),
+        troubles=tuple(survey.troubles),
+        rows=rows,
+        is_lost=is_lost,
     )

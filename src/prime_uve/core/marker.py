@@ -5,7 +5,7 @@ Hot: imports only what a bare interpreter has already loaded, unless a marker is
 
 import os
 
-from prime_uve.core.paths import read_regular
+from prime_uve.core.paths import read_regular_and_time
 
 NAME = ".prime-uve.json"
 VERSION = "1.0"
@@ -58,14 +58,26 @@ def mark(environment: str, project: str) -> bool:
 
 def owner(environment: str) -> str | None:
     """Return the checkout that the marker of `environment` names; ``None`` where there is no readable marker."""
+    return read(environment)[0]
+
+
+def read(environment: str) -> "tuple[str | None, float | None]":
+    """Return the checkout that the marker of `environment` names, and when it was last used (POSIX seconds).
+
+    Each is ``None`` where there is no readable marker; of a marker that names nobody there is a time.
+    """
     import json
 
     try:
-        document = json.loads(read_regular(os.path.join(environment, NAME), MAX_SIZE))
-    except (OSError, ValueError, RecursionError):
-        return None
+        content, last_used = read_regular_and_time(os.path.join(environment, NAME), MAX_SIZE)
+    except (OSError, ValueError):
+        return None, None
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return None, last_used
     project = document.get("project") if isinstance(document, dict) else None
-    return project if isinstance(project, str) and _is_path(project) else None
+    return project if isinstance(project, str) and _is_path(project) else None, last_used
 
 
 def _is_path(text: str) -> bool:

@@ -35,6 +35,11 @@ class MountTable:
             self._known[below] = point
         return point
 
+    def inside(self, folder: str) -> list[str]:
+        """Return the mount points that are `folder`, a real path, or lie in it by their text, in order."""
+        around = os.path.join(folder, "")
+        return sorted(point for point in self._points if os.path.join(point, "").startswith(around))
+
 
 def read_table() -> MountTable:
     """Return what is mounted now. It is empty where the system does not tell, as on Windows."""

@@ -218,13 +218,26 @@ def read_regular(path: str, limit: int) -> bytes:
     Raises:
         OSError: it cannot be read, is no regular file, or is larger.
     """
-    with open(path, "rb", opener=open_at_once) as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+    return read_regular_and_time(path, limit)[0]
+
+
+def read_regular_and_time(path: str, limit: int) -> "tuple[bytes, float]":
+    """Return what `read_regular` returns, and when the file was changed last (POSIX seconds).
+
+    Raises:
+        OSError: see `read_regular`.
+    """
+    with open(path, "rb", buffering=0, opener=open_at_once) as stream:
+        facts = os.fstat(stream.fileno())
+        if not stat.S_ISREG(facts.st_mode):
             raise OSError(EINVAL, "it is not a regular file", path)
-        content = stream.read(limit + 1)
-    if len(content) > limit:
+        blocks, left = [], limit + 1
+        while left and (block := stream.read(left)):
+            blocks.append(block)
+            left -= len(block)
+    if not left:
         raise OSError(EFBIG, f"it is larger than {limit} bytes", path)
-    return content
+    return b"".join(blocks), facts.st_mtime
 
 
 def quoted(text: str) -> str:

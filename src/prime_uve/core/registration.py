@@ -14,10 +14,11 @@ from prime_uve.core.cache import Cache, new_row, project_key, put
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.discrepancy import Naming, mismatch_sentence, naming_of
 from prime_uve.core.env_file import LOCAL_NAME, NAME, load, named_environment, reading_environ
+from prime_uve.core.kept import FIELD, kept
 from prime_uve.core.paths import expand, generate_hash, get_project_name, portable, quoted
 from prime_uve.core.presence import Presence, look_at_project, same_place
 from prime_uve.core.validation import Machine
-from prime_uve.errors import PrimeUveError
+from prime_uve.errors import CacheError, PrimeUveError
 
 
 class Outcome(StrEnum):
@@ -40,8 +41,9 @@ class Registration:
     """The `outcome` for `project`, and a sentence about it.
 
     `venv_path` is what the env file names, `previous` what the registry had, `other` the checkout that the
-    environment belongs or belonged to; all as registered (``${HOME}`` under the home). Of a mismatch, `file` is the env
-    file that names `venv_path`, and `is_restorable` says that Git still has the one that names `previous`.
+    environment belongs or belonged to; all as registered (``${HOME}`` under the home). `no_longer_kept` is the reason
+    for which a person wanted `previous` kept, if one did: it is unused now, and can be pruned. Of a mismatch, `file` is
+    the env file that names `venv_path`, and `is_restorable` says that Git still has the one that names `previous`.
     """
 
     outcome: Outcome
@@ -49,6 +51,7 @@ class Registration:
     venv_path: str
     previous: str | None = None
     other: str | None = None
+    no_longer_kept: str | None = None
     file: str = NAME
     is_restorable: bool = False
 
@@ -64,7 +67,8 @@ class Registration:
             case Outcome.MOVED:
                 return f"{other!r} has moved to {project!r}: its environment {self.venv_path!r} goes with it"
             case Outcome.UPDATED:
-                return f"registered {project!r} with {self.venv_path!r}; {previous!r} is now unused"
+                unkept = "" if self.no_longer_kept is None else f", and no longer kept ({self.no_longer_kept!r})"
+                return f"registered {project!r} with {self.venv_path!r}; {previous!r} is now unused{unkept}"
             case Outcome.SHARED:
                 return (
                     f"{self.venv_path!r} belongs to {other!r}, and {project!r} names it, too: each overwrites what the "
@@ -124,6 +128,9 @@ def _attempt(
             if decision.outcome is Outcome.MOVED:
                 rows[project] = given_up[0]
             put(rows, project, row)
+            for theirs in given_up:
+                if kept(theirs) is not None and kept(rows[project]) is None:
+                    rows[project][FIELD] = theirs[FIELD]
         return decision
 
     return cache.edit(change)
@@ -145,6 +152,20 @@ def preview(
         return found
     file, is_restorable = naming_of(project, expand(found.previous or ""), reading_environ())
     return replace(found, file=file, is_restorable=is_restorable)
+
+
+def living_claims(cache: Cache, project_path: Path, venv_path: str) -> list[str]:
+    """Return the other checkouts that are there and have the environment, by the registry or by its marker.
+
+    A registry that cannot be read claims nothing; the marker still does.
+    """
+    project, venv_path = project_key(project_path), portable(expand(venv_path))
+    try:
+        rows = cache.list_all()
+    except CacheError:
+        rows = {}
+    others = _others(rows, project, venv_path, ())
+    return [other for other, presence in others.items() if presence is Presence.HERE]
 
 
 def decide(
@@ -170,7 +191,8 @@ def decide(
     if living:
         return Registration(Outcome.SHARED, project, venv_path, previous, living[0])
     if previous is not None:
-        return Registration(Outcome.UPDATED, project, venv_path, previous)
+        reason, _ = kept(mapping or {}) or (None, None)
+        return Registration(Outcome.UPDATED, project, venv_path, previous, no_longer_kept=reason)
     if claims:
         return Registration(Outcome.MOVED, project, venv_path, None, next(iter(claims)))
     return Registration(Outcome.ADDED, project, venv_path)

@@ -124,6 +124,10 @@ class Store:
         with lock.held(self.lock_path, timeout):
             pass
 
+    def damage(self) -> str | None:
+        """Say why the file, as it is now, is no whole document; ``None`` where it is one, or where there is none."""
+        return self._load().damage
+
     def damaged_copies(self) -> list[Path]:
         """List the damaged files that were set aside, oldest first."""
         pattern = re.compile(rf"{re.escape(self.path.name)}\.damaged-(\d{{8}}T\d{{6}}Z)(?:-(\d+))?")
