@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from prime_uve.core.hook_status import coverage
-from prime_uve.core.hook_text import EVENTS
+from prime_uve.core.hooks.status import coverage
+from prime_uve.core.hooks.text import EVENTS
 from tests import staging
 from tests.commands import SCRIPTS, Git, Run
 from tests.isolation import ROOT

@@ -16,13 +16,13 @@ from tests.commands import Run
 SOURCES = Path(prime_uve.__file__).parent
 # From the ground up; a module may import those of lower floors only.
 FLOORS = [
-    {"__init__", "core.finding", "errors", "stderr"},
+    {"__init__", "core.finding", "core.hooks.__init__", "errors", "stderr"},
     {"core.child", "core.command_line", "core.deadline", "core.document", "core.env_syntax", "core.mounts"},
     {"core.paths", "core.uv", "core.whole_file"},
-    {"core.claims", "core.git", "core.hook_text", "core.kept", "core.lookup", "core.marker", "core.repository"},
+    {"core.claims", "core.git", "core.hooks.text", "core.kept", "core.lookup", "core.marker", "core.repository"},
     {"core.installed", "core.processes", "core.usage"},
-    {"core.change", "core.configured_hooks", "core.env_file", "core.hooks_folder", "core.kinship"},
-    {"core.glance", "core.hook_status", "core.hooks"},
+    {"core.change", "core.hooks.configured", "core.env_file", "core.hooks.folder", "core.kinship"},
+    {"core.glance", "core.hooks.status", "core.hooks.native"},
     {"core.lock", "core.project"},
     {"core.presence", "core.store"},
     {"core.discrepancy", "core.second_reader"},

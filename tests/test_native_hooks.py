@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from prime_uve.core.cache import Cache
-from prime_uve.core.hook_text import EVENTS, filled, shipped_text
-from prime_uve.core.hooks_folder import KEPT
+from prime_uve.core.hooks.folder import KEPT
+from prime_uve.core.hooks.text import EVENTS, filled, shipped_text
 from tests import staging
 from tests.commands import SCRIPTS, Git, Run
 from tests.native import install, script, uninstall

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prime_uve.core.hook_text import EVENTS
+from prime_uve.core.hooks.text import EVENTS
 from tests.commands import Git, Run
 from tests.native import install, script
 

@@ -30,7 +30,7 @@ def by(
 ) -> Checkout:
     mapping = {"venv_path": PATH, **({} if kept is None else {"kept": {"reason": kept}})}
     result = ValidationResult("error", [issue]) if issue else ValidationResult("valid")
-    return Checkout(f"/{name}", mapping if source is Source.REGISTRY else None, result, claim, source)
+    return Checkout(f"/{name}", None if source is Source.MARKER else mapping, result, claim, source)
 
 
 A = by("a", Claim.LIVING)
@@ -43,7 +43,8 @@ SOUND = Environment(PATH, BASE, Presence.HERE, is_environment=True)
 
 
 def environment(*checkouts: Checkout) -> Environment:
-    return replace(SOUND, checkouts=checkouts)
+    owner = next((each.project for each in checkouts if each.source is Source.MARKER), None)
+    return replace(SOUND, checkouts=checkouts, owner=owner)
 
 
 def decided(found: Environment, choice: Choice) -> Plan:
@@ -79,10 +80,20 @@ ROWS = {
     ),
     "a marker of one that lives": Row((by("a", Claim.LIVING, Source.MARKER),), (ALL, BY_PATH, BY_CHECKOUT, CURRENT)),
     "a marker of one that let it go": Row((by("a", Claim.RELEASED, Source.MARKER),), (ORPHAN, ALL, BY_PATH)),
-    "an env file": Row((by("a", Claim.LIVING, Source.ENV_FILE),), (ALL, BY_PATH, BY_CHECKOUT, CURRENT)),
+    "an env file of one that is registered": Row(
+        (by("a", Claim.LIVING, Source.ENV_FILE),), (ALL, BY_PATH, BY_CHECKOUT, CURRENT)
+    ),
+    "an env file of one that is not": Row(
+        (replace(by("a", Claim.LIVING, Source.ENV_FILE), mapping=None),), (), (UNTRACKED, BY_PATH, BY_CHECKOUT, CURRENT)
+    ),
     "a link from elsewhere": Row((by("a", Claim.LIVING, Source.ALIAS),), (ALL, BY_PATH)),
-    "a checkout that lies in it": Row((by("a", Claim.LIVING, Source.INSIDE),), (), (ALL, BY_PATH)),
-    "a checkout that lay in it and is gone": Row((by("a", Claim.GONE, Source.INSIDE),), (ORPHAN, ALL, BY_PATH)),
+    "a checkout that lies in it": Row((by("a", Claim.LIVING, Source.INSIDE),), (), (UNTRACKED, BY_PATH)),
+    "a checkout that lies in what was another's": Row(
+        (by("b", Claim.LIVING, Source.INSIDE), GONE), (), (ALL, BY_PATH, BY_CHECKOUT, CURRENT)
+    ),
+    "a checkout that lay in it and is gone, too": Row(
+        (by("b", Claim.GONE, Source.INSIDE), GONE), (ORPHAN, ALL, BY_PATH, BY_CHECKOUT, CURRENT)
+    ),
     "one that keeps it": Row((by("a", Claim.LIVING, kept="the paper"),), (), (ALL, BY_PATH, BY_CHECKOUT, CURRENT)),
     "one that kept it and is gone": Row(
         (by("a", Claim.GONE, kept=""),), (), (ORPHAN, ALL, BY_PATH, BY_CHECKOUT, CURRENT)

@@ -296,6 +296,30 @@ def test_nothing_mounted_in_it_goes(ground: Ground, tmp_path: Path) -> None:
     assert (orphan.exists(), control.exists(), ground.trash()) == (True, False, [])
 
 
+WITHOUT_DESCRIPTORS = f"""
+import os
+os.supports_dir_fd.clear()  # as where there are none
+os.chdir("/")
+{PRUNE}
+"""
+
+
+def test_where_the_system_has_no_descriptors_of_folders_the_same_holds(ground: Ground, tmp_path: Path) -> None:
+    orphan, link, used, bare = (ground.orphan(name) for name in ("orphan", "link", "used", "bare"))
+    make_link(link, tmp_path / "aside")
+    (bare / "pyvenv.cfg").unlink()
+    left = ground.base / TRASH / ("0" * 32)
+    left.mkdir(parents=True)
+    with (used / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refusals, removed = checkouts.output(checkouts.child(WITHOUT_DESCRIPTORS, cwd=tmp_path)).splitlines()
+    assert removed == "1"
+    assert all(repr(str(path)) in refusals for path in (link, used, bare))
+    assert {path.name for path in ground.base.iterdir()} == {TRASH, "link", "used", "bare"}
+    assert (orphan.exists(), ground.trash()) == (False, [])
+    assert ground.mappings() == {"link", "used", "bare"}
+
+
 # Who uses it
 
 
@@ -503,7 +527,7 @@ def test_a_link_swapped_in_during_the_deletion_leads_nowhere(ground: Ground, tmp
     victim = tmp_path / "victim"
     shutil.copytree(ground.environment("model"), victim, symlinks=True)
     before = tree(victim)
-    for attempt in range(15):
+    for attempt in range(6):
         orphan = ground.orphan(f"orphan{attempt}")
         aside = tmp_path / "aside"
         with subprocess.Popen(

@@ -67,8 +67,9 @@ def command(
         include_unreachable=flags["include_unreachable"],
         force=flags["force"],
     )
-    also = dict.fromkeys([*([here] if here is not None else []), *meant.values()])
-    prune = Prune(cache, here, timeout, list(also), is_quiet=flags["as_json"])
+    checkouts = [path for path in meant.values() if os.path.lexists(os.path.join(path, NAME))]
+    also = list(dict.fromkeys([*([here] if here is not None else []), *checkouts]))
+    prune = Prune(cache, here, timeout, also, is_quiet=flags["as_json"])
     if choice.is_empty:
         return prune.show_choices()
     found = prune.plans(choice)[0]

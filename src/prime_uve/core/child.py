@@ -11,7 +11,7 @@ SILENT_BREAKAWAY_OK = 0x1000  # what the child itself starts is its own business
 SET_QUOTA_AND_TERMINATE = 0x0100 | 0x0001
 
 
-class _Limits(ctypes.Structure):
+class Limits(ctypes.Structure):
     """``JOBOBJECT_EXTENDED_LIMIT_INFORMATION``; of its fields only the flags matter here."""
 
     _fields_ = (
@@ -47,7 +47,7 @@ def _tie(pid: int) -> None:
     kernel = library("kernel32")
     kernel.CreateJobObjectW.restype = kernel.OpenProcess.restype = ctypes.c_void_p
     job = ctypes.c_void_p(kernel.CreateJobObjectW(None, None))
-    limits = _Limits(flags=KILL_ON_JOB_CLOSE | SILENT_BREAKAWAY_OK)
+    limits = Limits(flags=KILL_ON_JOB_CLOSE | SILENT_BREAKAWAY_OK)
     kernel.SetInformationJobObject(job, EXTENDED_LIMITS, ctypes.byref(limits), ctypes.sizeof(limits))
     # Where it fails, the child runs all the same.
     kernel.AssignProcessToJobObject(job, ctypes.c_void_p(kernel.OpenProcess(SET_QUOTA_AND_TERMINATE, False, pid)))  # noqa: FBT003

@@ -12,7 +12,7 @@ import psutil
 from prime_uve.core import git
 from prime_uve.core.cache import Cache
 from prime_uve.core.finding import Finding, Level
-from prime_uve.core.hook_status import coverage
+from prime_uve.core.hooks.status import coverage
 from prime_uve.core.paths import BASES_VARIABLE, REGISTRY_VARIABLE, bases, quoted
 from prime_uve.core.upkeep import checkout_at, unused
 from prime_uve.core.uv import find_uv

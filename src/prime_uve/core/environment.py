@@ -1,6 +1,7 @@
 """What a folder says of itself: is it an environment, of which Python, whose, and when was it last used?"""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from prime_uve.core import marker
 from prime_uve.core.paths import read_regular
 
 CONFIGURATION_SIZE = 1 << 16  # bytes
+_VERSION = re.compile(rb"^\s*version(?:_info)?[ \t]*=([^\r\n]*)", re.MULTILINE)
 TRASH = ".trash"  # in a base: what is being removed
 
 
@@ -41,7 +43,7 @@ def look_into(folder: str) -> Folder:
     """Read what `folder` says of itself. Writes nothing, raises nothing: what cannot be read is not said."""
     owner, last_used = marker.read(folder)
     try:
-        configuration = read_regular(os.path.join(folder, marker.ENVIRONMENT_SIGN), CONFIGURATION_SIZE)
+        configuration = read_regular(f"{folder}{os.sep}{marker.ENVIRONMENT_SIGN}", CONFIGURATION_SIZE)
     except (OSError, ValueError):
         return Folder(owner=owner, last_used=last_used)
     return Folder(is_environment=True, python=_version(configuration), owner=owner, last_used=last_used)
@@ -65,9 +67,6 @@ def children(base: str) -> Iterator[Child]:
 
 def _version(configuration: bytes) -> str | None:
     """Return what uv (``version_info``) or the standard library (``version``) has written."""
-    for line in configuration.splitlines():
-        key, found, value = line.partition(b"=")
-        if found and key.strip() in {b"version_info", b"version"}:
-            text = value.strip().decode(errors="replace")
-            return text if text.isprintable() else None
-    return None
+    match = _VERSION.search(configuration)
+    text = match[1].strip().decode(errors="replace") if match else ""
+    return text if text and text.isprintable() else None

@@ -40,8 +40,9 @@ class Environment:
 
     @property
     def is_tracked(self) -> bool:
-        """Whether the registry, a marker or an env file says whose it is."""
-        return bool(self.checkouts) or self.owner is not None
+        """Whether the registry or a marker says whose it is; an env file alone could be anybody's."""
+        known = (each.mapping is not None and each.source is not Source.INSIDE for each in self.checkouts)
+        return self.owner is not None or any(known)
 
     @property
     def registered(self) -> tuple[Checkout, ...]:

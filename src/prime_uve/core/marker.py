@@ -69,7 +69,7 @@ def read(environment: str) -> "tuple[str | None, float | None]":
     import json
 
     try:
-        content, last_used = read_regular_and_time(os.path.join(environment, NAME), MAX_SIZE)
+        content, last_used = read_regular_and_time(f"{environment}{os.sep}{NAME}", MAX_SIZE)
     except (OSError, ValueError):
         return None, None
     try:

@@ -227,17 +227,21 @@ def read_regular_and_time(path: str, limit: int) -> "tuple[bytes, float]":
     Raises:
         OSError: see `read_regular`.
     """
-    with open(path, "rb", buffering=0, opener=open_at_once) as stream:
-        facts = os.fstat(stream.fileno())
+    # By as few calls as there can be, and no object: there may be ten thousand files to read.
+    descriptor = open_at_once(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise OSError(EINVAL, "it is not a regular file", path)
-        blocks, left = [], limit + 1
-        while left and (block := stream.read(left)):
-            blocks.append(block)
-            left -= len(block)
-    if not left:
+        content = os.read(descriptor, min(facts.st_size, limit) + 1)
+        if len(content) != facts.st_size:  # it has changed meanwhile, or is one whose size is not known
+            while len(content) <= limit and (block := os.read(descriptor, limit + 1 - len(content))):
+                content += block
+    finally:
+        os.close(descriptor)
+    if len(content) > limit:
         raise OSError(EFBIG, f"it is larger than {limit} bytes", path)
-    return b"".join(blocks), facts.st_mtime
+    return content, facts.st_mtime
 
 
 def quoted(text: str) -> str:

@@ -106,7 +106,12 @@ def find_users(environments: Iterable[str], *, timeout: float = LOOK_SECONDS) ->
         known = users.setdefault(environment, [])
         if user.pid not in [each.pid for each in known] and not (known and user.pid is None):
             known.append(user)
-    return users
+    # Whoever was looked at first: threads are in no order.
+    return {
+        environment: sorted(users[environment], key=lambda it: it.pid or 0)
+        for environment in wanted
+        if environment in users
+    }
 
 
 def _uses(process: psutil.Process, places: Environments) -> Iterator[tuple[str, frozenset[str]]]:

@@ -14,9 +14,11 @@ class Places:
     def __init__(self, bases: Iterable[str]) -> None:
         self._bases = list(bases)
         self._real: dict[str, str] = {}
+        self._homes: dict[str, tuple[str, str | None]] = {}
 
     def resolve(self, folder: str) -> None:
         """Follow the links of a folder. It looks at the disk, and can hang where that does."""
+        self._homes.clear()
         try:
             self._real[folder] = os.path.realpath(folder)
         except (OSError, ValueError):
@@ -32,11 +34,13 @@ class Places:
         The last part is taken as it is: an environment that is a link is a place of its own.
         """
         folder, name = self._split(path)
-        real = self._real.get(folder, folder)
-        for base in self._bases:
-            if folded(self._real.get(base, base)) == folded(real):
-                return os.path.join(base, name), base
-        return os.path.join(real, name), None
+        if folder not in self._homes:
+            real = self._real.get(folder, folder)
+            known = (base for base in self._bases if folded(self._real.get(base, base)) == folded(real))
+            base = next(known, None)
+            self._homes[folder] = real if base is None else base, base
+        place, base = self._homes[folder]
+        return f"{place.rstrip(os.sep)}{os.sep}{name}", base
 
     def child_around(self, path: str) -> str | None:
         """Return the direct child of a base that is `path`, a resolved one, or that it lies in."""

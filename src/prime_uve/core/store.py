@@ -7,6 +7,7 @@ last write left (``<name>.last-good``) fills in what cannot be read out of them.
 """
 
 import copy
+import marshal
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -99,11 +100,10 @@ class Store:
         with self._locked(self._timeout if timeout is None else timeout) as hold:
             for _ in range(_ATTEMPTS):
                 loaded = self._load()
-                before = self._render(loaded.values)
+                before = self._snapshot(loaded.values)
                 result = change(loaded.values)
-                after = self._render(loaded.values)
-                unchanged = before == after and not loaded.damage and not loaded.outdated
-                if unchanged or self._commit(loaded, after, hold):
+                unchanged = before == self._snapshot(loaded.values) and not loaded.damage and not loaded.outdated
+                if unchanged or self._commit(loaded, self._render(loaded.values), hold):
                     return result
         raise CacheError(f"could not write {self.path}: another program keeps changing it without the lock; stop that")
 
@@ -250,6 +250,13 @@ class Store:
             for path in others[: max(0, len(others) + 1 - _COPIES_KEPT)]:
                 with suppress(OSError):
                     os.unlink(path)
+
+    def _snapshot(self, values: dict[str, Any]) -> bytes:
+        """Give bytes that are others where the values are others, for a fifth of the time that rendering takes."""
+        try:
+            return marshal.dumps(values, 2)  # from version 3 on, who else has a value makes a difference
+        except ValueError:  # no plain value, or nested too deeply: for rendering to refuse
+            return self._render(values)
 
     def _render(self, values: Mapping[str, Any]) -> bytes:
         try:

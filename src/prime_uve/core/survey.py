@@ -19,7 +19,7 @@ T = TypeVar("T")
 Row = Mapping[str, Any]
 
 _GRACE_SECONDS = 0.5  # what answers at all has this long, however late it has become
-_BATCH = 64  # folders for one look, which has its price
+_BATCH = 32  # folders for one look, which has its price
 
 
 @dataclass(slots=True)
@@ -87,10 +87,10 @@ class Survey:
             self._claim(path, checkout)
         self._follow_links()
         for project, sighting in sightings.items():
-            checkout = checkout_of(sighting, Source.ALIAS)
-            self._give_to_holder(project, checkout)
+            if self._places.child_around(project) is not None:
+                self._give_to_holder(project, checkout_of(sighting, Source.INSIDE))
             if sighting.mapping is not None and not sighting.seen.registered:
-                self.homeless.append(replace(checkout, source=Source.REGISTRY))
+                self.homeless.append(checkout_of(sighting, Source.REGISTRY))
 
     def look_into(self) -> None:
         """Read what the environments say of themselves."""

@@ -61,6 +61,8 @@ class Trash:
         admitted.away = secrets.token_hex(_NAME_BYTES)  # before it is done, so that an interrupt finds it
         try:
             with refusing("it cannot be renamed", path):
+                if self.descriptor is not None:
+                    os.fchmod(self.descriptor, stat.S_IRWXU)  # whoever made it, and under whatever umask
                 self._rename(admitted)
                 facts = os.stat(self.at(admitted.away), dir_fd=self.descriptor, follow_symlinks=False)
             _insist_on(admitted, facts)
@@ -115,10 +117,7 @@ class Trash:
                 os.mkdir(self._gate.at(TRASH), stat.S_IRWXU, dir_fd=self._gate.descriptor)
             self.descriptor = open_folder(self._gate, TRASH)
             facts = os.lstat(self.path) if self.descriptor is None else os.fstat(self.descriptor)
-            is_good = is_folder(facts) and is_ours(facts) and facts.st_dev == self._gate.device
-            if is_good and self.descriptor is not None and stat.S_IMODE(facts.st_mode) != stat.S_IRWXU:
-                os.fchmod(self.descriptor, stat.S_IRWXU)
-        if not is_good:
+        if not (is_folder(facts) and is_ours(facts) and facts.st_dev == self._gate.device):
             self.close()
             raise RefusedError(
                 f"the trash {self.path!r} is no folder of this account on that disk",

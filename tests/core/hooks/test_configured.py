@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from prime_uve.core import configured_hooks as ours
-from prime_uve.core.hook_text import EVENTS
+from prime_uve.core.hooks import configured as ours
+from prime_uve.core.hooks.text import EVENTS
 from prime_uve.errors import ProjectError, RefusalError
 from tests import staging
 from tests.commands import SCRIPTS, Git, Run

@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass
 
 from prime_uve.core import git
-from prime_uve.core.configured_hooks import configured
-from prime_uve.core.hook_text import EVENTS, Author, author
-from prime_uve.core.hooks_folder import KEPT, LEGACY, TOOL, find_hooks, framework, is_huskys, read_hook
+from prime_uve.core.hooks.configured import configured
+from prime_uve.core.hooks.folder import KEPT, LEGACY, TOOL, find_hooks, framework, is_huskys, read_hook
+from prime_uve.core.hooks.text import EVENTS, Author, author
 from prime_uve.core.paths import quoted
 
 OURS = "prime-uve"

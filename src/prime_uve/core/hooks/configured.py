@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from prime_uve.core import git
-from prime_uve.core.hook_text import EVENTS
+from prime_uve.core.hooks.text import EVENTS
 from prime_uve.core.paths import quoted
 from prime_uve.errors import RefusalError
 

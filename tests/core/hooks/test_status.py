@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from prime_uve.core.hook_status import Coverage, coverage
-from prime_uve.core.hook_text import EVENTS
-from prime_uve.core.hooks_folder import KEPT
+from prime_uve.core.hooks.folder import KEPT
+from prime_uve.core.hooks.status import Coverage, coverage
+from prime_uve.core.hooks.text import EVENTS
 from tests.commands import Git
 from tests.native import install, script
 

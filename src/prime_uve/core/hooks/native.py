@@ -8,8 +8,8 @@ import stat
 from dataclasses import dataclass
 from enum import StrEnum
 
-from prime_uve.core.hook_text import EVENTS, Author, author, filled, shipped_text
-from prime_uve.core.hooks_folder import KEPT, LEGACY, TOOL, HooksFolder, framework, installed_tool, is_huskys, read_hook
+from prime_uve.core.hooks.folder import KEPT, LEGACY, TOOL, HooksFolder, framework, installed_tool, is_huskys, read_hook
+from prime_uve.core.hooks.text import EVENTS, Author, author, filled, shipped_text
 from prime_uve.core.paths import quoted
 from prime_uve.errors import ProjectError, RefusalError
 

@@ -10,9 +10,9 @@ from textwrap import dedent
 
 import pytest
 
-from prime_uve.core.hook_text import EVENTS, Author, author, filled, shipped_text
-from prime_uve.core.hooks import Change, Step, carry_out, plan_install, plan_uninstall
-from prime_uve.core.hooks_folder import KEPT, HooksFolder, find_hooks, installed_tool
+from prime_uve.core.hooks.folder import KEPT, HooksFolder, find_hooks, installed_tool
+from prime_uve.core.hooks.native import Change, Step, carry_out, plan_install, plan_uninstall
+from prime_uve.core.hooks.text import EVENTS, Author, author, filled, shipped_text
 from prime_uve.errors import PrimeUveError, ProjectError, RefusalError
 from tests.commands import SCRIPTS, Git, Run
 from tests.native import install, script, uninstall
@@ -437,7 +437,7 @@ INJECTED = """
 
 def install_with(fault: str, repo: Path, run: Run) -> str:
     """Install while something goes wrong, which is said in Python and looks at each `event`; return what is told."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     code = dedent(INJECTED).format(fault)
     done = run(sys.executable, "-c", code, repo, cwd=root, env={"PYTHONPATH": str(root)})
     assert done.returncode == bool(done.stderr), done.stderr
