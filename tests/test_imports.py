@@ -16,7 +16,7 @@ from tests.commands import Run
 SOURCES = Path(prime_uve.__file__).parent
 # From the ground up; a module may import those of lower floors only.
 FLOORS = [
-    {"__init__", "core.hooks.__init__", "errors", "stderr"},
+    {"__init__", "core.finding", "core.hooks.__init__", "errors", "stderr"},
     {"core.child", "core.command_line", "core.deadline", "core.document", "core.env_syntax", "core.mounts"},
     {"core.paths", "core.uv", "core.whole_file"},
     {"core.claims", "core.git", "core.hooks.text", "core.kept", "core.lookup", "core.marker", "core.repository"},
@@ -25,7 +25,7 @@ FLOORS = [
     {"core.glance", "core.hooks.status", "core.hooks.native"},
     {"core.lock", "core.project"},
     {"core.presence", "core.store"},
-    {"core.second_reader"},
+    {"core.discrepancy", "core.second_reader"},
     {"core.validation"},
     {"core.portability"},
     {"core.cache"},
@@ -39,7 +39,7 @@ FLOORS = [
     {"core.trash"},
     {"core.transaction"},
     {"core.removal"},
-    {"core.commit", "core.rebuild", "core.repair"},
+    {"core.commit", "core.rebuild", "core.repair", "core.upkeep"},
     {"core.diagnosis", "core.initialization"},
     {"core.arrival"},
     {"core.__init__"},

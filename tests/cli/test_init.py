@@ -103,7 +103,7 @@ class TestFresh:
                 "set_aside": {},
                 "registration": {
                     "outcome": "added", "project": str(project), "venv_path": path, "previous": None, "other": None,
-                    "no_longer_kept": None,
+                    "no_longer_kept": None, "file": ".env.uve", "is_restorable": False,
                 },
                 "notes": [],
                 "dry_run": is_dry,
@@ -175,7 +175,7 @@ class TestRefusals:
         (line,) = done.stderr.splitlines()
         for part in (
             generate_venv_path(repo).replace("${HOME}", str(home)), f"{home}/prime-uve/venvs/demo_1",
-            f"prime-uve register --accept '{repo}'", f"git -C '{repo}' checkout HEAD -- .env.uve",
+            f"prime-uve register --accept '{repo}'", f"prime-uve init --force --venv-dir '{home}/",
         ):  # fmt: skip
             assert part in line
         assert tree(repo, home) == before

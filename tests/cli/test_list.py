@@ -171,6 +171,7 @@ def test_a_damaged_registry_shows_what_is_left_of_it(run: Run, tmp_path: Path, h
     cache.write_bytes(damaged)
     done = run("prime-uve", "list", cwd=tmp_path)
     assert done.returncode == 0
+    assert done.stderr.count("\n") == 1, "what the read has told, the write does not tell again"
     assert f"{cache} is damaged" in done.stderr
     assert done.stdout.count("valid\t") == 2
     assert cache.read_bytes() == damaged
