@@ -10,8 +10,13 @@ from pathlib import Path
 _SCRIPT = """\
 #!{folder}/python -IS
 import json, os, sys
+try:
+    with open("/proc/self/environ", "rb") as given:  # without what Python adds
+        env = dict(os.fsdecode(entry).split("=", 1) for entry in given.read().split(b"\\0") if entry)
+except OSError:
+    env = dict(os.environ)
 with open({calls!r}, "a") as calls:
-    print(json.dumps({{"argv": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ)}}), file=calls)
+    print(json.dumps({{"argv": sys.argv[1:], "cwd": os.getcwd(), "env": env}}), file=calls)
 with open({status!r}) as status:
     sys.exit(int(status.read()))
 """

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from prime_uve.core.hooks import Step, carry_out, plan_install, plan_uninstall
-from prime_uve.core.hooks_folder import find_hooks
+from prime_uve.core.hooks.folder import find_hooks
+from prime_uve.core.hooks.native import Step, carry_out, plan_install, plan_uninstall
 
 
 def install(folder: Path, *, force: bool = False) -> list[Step]:

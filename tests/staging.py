@@ -10,6 +10,7 @@ from tests import commands, isolation
 OLD = "${HOME}/prime-uve/venvs/demo_00000000"
 NEW = "${HOME}/prime-uve/venvs/demo_11111111"
 Change = Callable[[Path], object]
+Manager = Callable[[Path, commands.Run], None]
 
 EVENTS = ("pre-commit", "pre-merge-commit", "post-checkout", "post-merge", "post-rewrite", "post-commit")
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import termios
 from pathlib import Path
+from typing import Self
 
 from tests.commands import SCRIPTS, Environment
 
@@ -72,3 +73,52 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 4096)
     except OSError:  # how Linux says that nobody has the other end open
         return b""
+
+
+class Terminal:
+    """A program on a terminal of its own, that is typed to and listened to in turns."""
+
+    def __init__(self, *command: str, cwd: Path, env: Environment) -> None:
+        self._ours, theirs = pty.openpty()
+        termios.tcsetwinsize(self._ours, (24, 200))
+        environment = {name: value for name, value in {**os.environ, **env}.items() if value is not None}
+        self._process = subprocess.Popen(
+            [sys.executable, "-S", "-c", _TAKE_TERMINAL, *command],
+            cwd=cwd,
+            env=environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # What still runs in it is hung up on as its terminal goes.
+        os.close(self._ours)
+        self._process.kill()
+        self._process.wait(_SECONDS)
+
+    def wait_for(self, text: str, *, after: str = "") -> str:
+        """Return what is said after ``after`` up to and with ``text``."""
+        said = ""
+        while True:
+            _, found, rest = said.rpartition(after) if after else ("", "", said)
+            if found == after and text in rest:
+                return rest
+            block = _read(self._ours)
+            assert block, f"the end, without {text!r}: {said!r}"
+            said += block.decode(errors="replace")
+
+    def type(self, text: str, *, answer: str) -> str:
+        """Type ``text`` and return what is said after the echo of a line, up to and with ``answer``."""
+        os.write(self._ours, text.encode())
+        return self.wait_for(answer, after=text.removesuffix("\n") if text.endswith("\n") else "")
+
+    def wait_until_asleep(self, pid: int) -> None:
+        """Wait until a process of it waits for what is typed."""
+        while not _is_waiting(pid):
+            os.sched_yield()

@@ -1,6 +1,7 @@
 """``prime-uve-hook``: the verbs, the events, and what Git and the frameworks tell about them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from prime_uve.core.paths import generate_venv_path
 from tests import staging
 from tests.commands import Git, Run
 from tests.core import writers
+from tests.native import script
 from tests.staging import NEW, OLD, registered, stage
 
 CHECKING = ["check", "pre-commit", "pre-merge-commit"]
@@ -378,6 +380,28 @@ class TestGit:
         assert registered() == {str(branched): expected}
         assert run("git", "commit", "--allow-empty", "--message", "next", cwd=branched).returncode == 0
 
+    def test_a_commit_after_a_reset_to_another_path_passes_and_takes_it_over(self, branched: Path, run: Run) -> None:
+        staging.quietly(branched, "reset", "--quiet", "--hard", "theirs")
+        assert registered() == {str(branched): OLD}
+        done = run("git", "commit", "--allow-empty", "--message", "next", cwd=branched)
+        assert (done.returncode, f"{OLD!r} is now unused" in done.stderr) == (0, True)
+        assert registered() == {str(branched): NEW}
+
+    def test_a_registry_that_was_changed_by_hand_stops_a_commit_of_a_committed_file(
+        self, branched: Path, run: Run
+    ) -> None:
+        staging.quietly(branched, "reset", "--quiet", "--hard", "HEAD")
+        Cache().add_mapping(branched, NEW, "demo", "11111111")
+        done = run("git", "commit", "--allow-empty", "--message", "next", cwd=branched)
+        assert (done.returncode, "prime-uve register --accept" in done.stderr) == (1, True)
+        assert registered() == {str(branched): NEW}
+
+    def test_ones_own_unchecked_change_still_stops_the_next_commit(self, branched: Path, run: Run) -> None:
+        stage(branched, NEW)
+        staging.quietly(branched, "commit", "--message", "mine")
+        done = run("git", "commit", "--allow-empty", "--message", "next", cwd=branched)
+        assert (done.returncode, registered()) == (1, {str(branched): OLD})
+
     def test_an_edit_that_was_staged_before_a_squash_is_not_taken_over(self, branched: Path, run: Run) -> None:
         staging.quietly(branched, "switch", "--quiet", "--create", "other")
         (branched / "more").touch()
@@ -575,6 +599,16 @@ def test_a_registered_project_costs_no_import_that_a_bare_interpreter_has_not_pa
     assert loaded & COSTLY == set()
     # Git's hash of a file needs this, and nothing else is needed.
     assert {name for name in loaded if not name.startswith("prime_uve")} <= {"_sha1"}
+
+
+@pytest.mark.parametrize("argv", [["check"], ["pre-commit"], ["register"], ["post-checkout", "a", "b", "1"]])
+def test_a_registered_project_costs_one_call_of_git(named: Path, tmp_path: Path, run: Run, argv: list[str]) -> None:
+    assert hook.main(["check"]) == 0
+    script(tmp_path / "bin/git", f'echo "$@" >> {tmp_path}/calls; exec {shutil.which("git")} "$@"')
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    assert run("prime-uve-hook", *argv, cwd=named, env={"PATH": path}).returncode == 0
+    (call,) = (tmp_path / "calls").read_text().splitlines()
+    assert " ls-files " in call
 
 
 @pytest.mark.parametrize("event", ["pre-commit", "post-checkout"])

@@ -145,6 +145,9 @@ class TestManifest:
         stages = {stage for hook in manifest for stage in hook["stages"]}
         assert set(configuration["default_install_hook_types"]) == stages - {"manual"}
 
+    def test_the_page_about_hooks_tells_the_same_configuration(self) -> None:
+        assert readme_configuration() in (ROOT / "docs/hooks.md").read_text()
+
     def test_this_project_uses_its_own_hooks(self, run: Run) -> None:
         path = ROOT / ".pre-commit-config.yaml"
         succeed(run("pre-commit", "validate-config", path, cwd=ROOT))

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from prime_uve import uve
+from prime_uve.core.command_line import PROJECTLESS
 from prime_uve.core.paths import registry_path
 from prime_uve.core.uv import find_uv
 from prime_uve.errors import UvNotFoundError
@@ -24,7 +24,6 @@ from tests.privileges import unprivileged
 
 Start = Callable[[Path], object]
 
-PROJECTLESS = ("auth", "cache", "help", "init", "python", "self", "tool")
 LINE = "UV_PROJECT_ENVIRONMENT=${HOME}/prime-uve/venvs/demo_1\n"
 
 
@@ -265,7 +264,6 @@ class TestWhichFile:
             pytest.param(["run", "x", "--directory", "../there"], {}, "here", id="an option of the program"),
             pytest.param(["run", "-", "--directory", "../there"], {}, "here", id="an option of a script from stdin"),
             pytest.param(["run", "--", "--directory", "../there"], {}, "here", id="words after two dashes"),
-            pytest.param(["tool", "run", "x", "--project", "../there"], {}, "here", id="an option of a tool"),
             pytest.param(["run", "--with", "x", "--project", "../there", "x"], {}, "there", id="after --with"),
             pytest.param(["run", "-qp", "3.13", "--project", "../there", "x"], {}, "there", id="after short ones"),
             pytest.param(["run", "-wflow", "x", "--project", "../there"], {}, "here", id="a value in one word with it"),
@@ -283,39 +281,6 @@ class TestWhichFile:
         monkeypatch.chdir(tmp_path / "here")
         environ = uve.prepare(args, {**os.environ, **variables})
         assert environ["UV_PROJECT_ENVIRONMENT"] == environ["VIRTUAL_ENV"] == venv(named)
-
-    @pytest.mark.parametrize(
-        ("args", "command", "needs_project"),
-        [
-            pytest.param(["sync"], "sync", True, id="a command"),
-            pytest.param(["--color", "never", "-v", "sync"], "sync", True, id="options before the command"),
-            pytest.param(["run", "prog", "--help"], "run", True, id="a program that is asked for help"),
-            pytest.param(["run", "prog", "--version"], "run", True, id="a program that is asked for its version"),
-            pytest.param(["run", "-h"], "run", False, id="a command that is asked for help"),
-            pytest.param(["sync", "--help"], "sync", False, id="a command that is asked for help at length"),
-            pytest.param(["--version"], "", False, id="the version"),
-            pytest.param(["-V"], "", False, id="the version in short"),
-            pytest.param(["--"], "", False, id="two dashes"),
-            pytest.param([], "", False, id="nothing"),
-            *(pytest.param([name, "x"], name, False, id=name) for name in PROJECTLESS),
-        ],
-    )
-    def test_only_what_touches_a_project_needs_one(self, args: list[str], command: str, *, needs_project: bool) -> None:
-        line = uve.CommandLine(args)
-        assert (line.command, line.needs_project) == (command, needs_project)
-
-    def test_the_options_with_a_value_are_those_of_the_installed_uv(self, run: Run, uv: Path, tmp_path: Path) -> None:
-        option = re.compile(r" {2,6}(?:(-\w)(?:, )?)?(--[\w-]+)?(?:\.\.\.)?( <)?")
-        with_value: set[str] = set()
-        without: set[str] = set()
-        for words in ([], ["run"], ["tool", "run"]):
-            lines = run(uv, *words, "--help", cwd=tmp_path).stdout.splitlines()
-            found = [match for match in map(option.match, lines) if match and (match[1] or match[2])]
-            assert len(found) > 10
-            for match in found:
-                (with_value if match[3] else without).update(filter(None, match.groups()[:2]))
-        assert with_value - uve.VALUE_OPTIONS == set()
-        assert without.isdisjoint(uve.VALUE_OPTIONS)
 
     def test_a_workspace_member_is_governed_by_its_root(self, run: Run, ready: Path, fake_uv: FakeUv) -> None:
         with (ready / "pyproject.toml").open("a") as manifest:
@@ -363,7 +328,7 @@ class TestNoFile:
         )
         assert fake_uv.calls == []
 
-    @pytest.mark.parametrize("word", ["--version", "-V", "--help", *PROJECTLESS])
+    @pytest.mark.parametrize("word", ["--version", "-V", "--help", *sorted(PROJECTLESS)])
     def test_what_touches_no_project_runs_all_the_same(
         self, run: Run, project: Path, fake_uv: FakeUv, word: str
     ) -> None:

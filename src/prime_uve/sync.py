@@ -43,14 +43,14 @@ def sync(root: str, *, output: "TextIO | None" = None) -> int:
 def sync_changed(checkout: str, change: "Change") -> list[str]:
     """Sync the projects of `checkout` whose lock, manifest or env file `change` has changed.
 
-    An environment that belongs to another checkout is left alone, and so is everything while a rebase is under way.
-    What uv says goes where it says it. Returns what a person should know, a sentence each.
+    An environment that belongs to another checkout is left alone, and so is everything while a rebase writes its
+    commits. What uv says goes where it says it. Returns what a person should know, a sentence each.
 
     Raises:
         ProjectError: Git is not there, or failed.
     """
     paths = change.paths(checkout, *(f"**/{name}" for name in INPUTS))
-    if not paths or (change.event != "post-rewrite" and git.is_rebasing(checkout)):
+    if not paths or (change.event != "post-rewrite" and git.is_rewriting(checkout)):
         return []
     folders = sorted({os.path.join(checkout, os.path.dirname(path)) for path in paths})
     return [sentence for root in dict.fromkeys(_roots(folders)) if (sentence := _sync_own(root))]

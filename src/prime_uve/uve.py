@@ -7,98 +7,22 @@ import os
 import sys
 
 from prime_uve.core import marker
+from prime_uve.core.command_line import ACCOUNT, CommandLine
 from prime_uve.core.env_file import KEY, NAME, granted, load, trusted_environment
 from prime_uve.core.lookup import is_registered
 from prime_uve.core.paths import home, portable, quoted, working_directory
-from prime_uve.core.project import find_env_root
+from prime_uve.core.project import find_env_root, find_project_root
 from prime_uve.core.uv import find_uv
-from prime_uve.errors import INTERRUPTED, PrimeUveError, ProjectError, UvNotFoundError
+from prime_uve.errors import INTERRUPTED, CacheError, PrimeUveError, ProjectError, UvNotFoundError
 from prime_uve.stderr import tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# What touches no project, and so runs without an env file.
-PROJECTLESS = frozenset(("auth", "cache", "help", "init", "python", "self", "tool"))
 
-# The options of uv 0.13 that take a value as the next word, before a command and before the program of `uv run`.
-VALUE_OPTIONS = frozenset(
-    """
-    --allow-insecure-host --build-constraints --cache-dir --color --config-file --config-setting
-    --config-settings-package --constraints --default-index --directory --env-file --exclude-newer
-    --exclude-newer-package --extra --extra-index-url --find-links --fork-strategy --from --group --index
-    --index-strategy --index-url --keyring-provider --link-mode --no-binary-package --no-build-isolation-package
-    --no-build-package --no-editable-package --no-extra --no-group --no-sources-package --only-group --overrides
-    --package --prerelease --prerelease-package --project --python --python-platform --refresh-package
-    --reinstall-package --resolution --torch-backend --upgrade-group --upgrade-package --with --with-editable
-    --with-requirements -C -P -b -c -f -i -p -w
-    """.split()  # noqa: SIM905  # the list would take sixty lines
-)
-
-
-# The options by which `uv pip` is told another place than the environment.
-OTHER_PLACES = frozenset(("--system", "--python", "-p", "--target", "-t", "--prefix"))
-
-SECOND = 2
-
-
-class CommandLine:
-    """What of uv's arguments decides which project is meant.
-
-    `command` is the first word that is no option and `subcommand` the second, `options` maps each option to its value
-    (the empty string where it has none). What follows the program that ``uv run`` or ``uv tool run`` starts belongs to
-    that program.
-    """
-
-    __slots__ = ("command", "options", "subcommand")
-
-    def __init__(self, args: "Sequence[str]") -> None:
-        self.command = ""
-        self.subcommand = ""
-        self.options: dict[str, str] = {}
-        waiting = ""  # the option whose value is the next word; an option is nobody's value
-        words = 0
-        for argument in args:
-            if argument == "--":
-                break
-            if argument.startswith("-") and argument != "-":
-                option, _, value = argument.partition("=")
-                self.options[option] = value
-                waiting = option if _takes_next_word(argument) else ""
-                continue
-            if waiting:
-                self.options[waiting] = argument
-                waiting = ""
-                continue
-            words += 1
-            if words == 1:
-                self.command = argument
-            elif words == SECOND:
-                self.subcommand = argument
-            if words > {"run": 1, "tool": 2}.get(self.command, words):
-                break
-
-    @property
-    def needs_project(self) -> bool:
-        """Whether uv would look for a project: no mere question for help or version, no command without one."""
-        asks = not self.command or "--help" in self.options or "-h" in self.options
-        return not asks and self.command not in PROJECTLESS
-
-    @property
-    def needs_environment(self) -> bool:
-        """Whether uv would take any other environment where this one does not exist, and say nothing."""
-        asks = "--help" in self.options or "-h" in self.options
-        is_elsewhere = not OTHER_PLACES.isdisjoint(self.options)
-        return self.command == "pip" and self.subcommand not in ("", "compile") and not asks and not is_elsewhere
-
-
-def _takes_next_word(option: str) -> bool:
-    """Whether the value of an option is the word after it; of short ones in one word (``-qp 3.13``) the last can."""
-    if option.startswith("--"):
-        return option in VALUE_OPTIONS
-    with_value = [place for place, letter in enumerate(option) if f"-{letter}" in VALUE_OPTIONS]
-    return with_value[:1] == [len(option) - 1]
+# What Python sets LC_CTYPE to where the locale is C (PEP 538).
+COERCED = frozenset(("C.UTF-8", "C.utf8", "UTF-8"))
 
 
 def main(argv: "Sequence[str] | None" = None) -> int:
@@ -109,7 +33,7 @@ def main(argv: "Sequence[str] | None" = None) -> int:
     """
     args = sys.argv[1:] if argv is None else list(argv)
     try:
-        environ = prepare(args, os.environ)
+        environ = prepare(args, inherited())
         return execute(find_uv(os.environ), args, environ)
     except PrimeUveError as error:
         tell(f"uve: {error}")
@@ -119,24 +43,46 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         return INTERRUPTED
 
 
+def inherited() -> dict[str, str]:
+    """Return the variables that this process was given: without what Python itself has added.
+
+    Only Linux tells what ``LC_CTYPE`` was before; elsewhere it stays.
+    """
+    result = dict(os.environ)
+    if result.get("LC_CTYPE") in COERCED and sys.platform != "win32":
+        try:
+            with open("/proc/self/environ", "rb") as stream:
+                given = stream.read().split(b"\0")
+        except OSError:
+            return result
+        before = [entry for entry in given if entry.startswith(b"LC_CTYPE=")]
+        del result["LC_CTYPE"]
+        if before:
+            result["LC_CTYPE"] = os.fsdecode(before[0].removeprefix(b"LC_CTYPE="))
+    return result
+
+
 def prepare(args: "Sequence[str]", environ: "Mapping[str, str]") -> dict[str, str]:
     """Return the variables that uv is to be run with for `args`: `environ`, and what the env files add.
 
-    Warns on stderr where another environment was set; registers the project where it is not registered.
+    Warns on stderr where another environment was set; registers the project where it is not registered. For ``uv venv``
+    without a path it goes to the project's folder.
 
     Raises:
-        ProjectError: the command needs an environment and no env file names one.
+        ProjectError: the command needs an environment and no env file names one, or it is another project's.
         EnvFileError: an env file cannot be used.
     """
     line = CommandLine(args)
     result = dict(environ)
     if sys.platform == "win32":
         result.setdefault("HOME", home())
+    if line.command in ACCOUNT:
+        return result
     root = _find_root(line, environ)
     reading = load(root, result) if root is not None else None
     environment = trusted_environment(reading) if reading is not None else None
     if reading is not None:
-        result.update(granted(reading))
+        result.update({name: value for name, value in granted(reading).items() if line.takes(name)})
     if root is None or environment is None:
         if line.needs_project:
             raise _no_environment(_start(line, environ), root)
@@ -148,8 +94,10 @@ def prepare(args: "Sequence[str]", environ: "Mapping[str, str]") -> dict[str, st
         raise ProjectError(
             f"the environment {environment!r} does not exist yet; make it: uve sync --project {quoted(root)}"
         )
-    result[KEY] = result["VIRTUAL_ENV"] = environment
+    if line.makes_default_environment:
+        _go_where_uv_makes_it(_start(line, environ), root, environment)
     _note_use(root, environment)
+    result[KEY] = result["VIRTUAL_ENV"] = environment
     return result
 
 
@@ -179,14 +127,32 @@ def _no_environment(start: str, root: str | None) -> ProjectError:
     return ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init {quoted(root)}")
 
 
+def _go_where_uv_makes_it(start: str, root: str, environment: str) -> None:
+    """Go from `start` to the project `root`: only there ``uv venv`` makes its environment, elsewhere a ``.venv``.
+
+    Raises:
+        ProjectError: uv would make a ``.venv`` all the same: it is told to start elsewhere, or takes `root` for a part
+            of another project.
+    """
+    start = os.path.realpath(start)
+    if find_project_root(root) != root or start not in (root, os.path.realpath(working_directory())):
+        raise ProjectError(f"uv would make a .venv here; name the environment: uve venv {quoted(environment)}")
+    if start != root:
+        os.chdir(root)
+
+
 def _note_use(root: str, environment: str) -> None:
-    """Note in the environment that it is used, and register the project; the registry's troubles never stop uv."""
+    """Note in the environment that it is used, and register the project; the registry's troubles never stop uv.
+
+    Raises:
+        ProjectError: the environment is another living project's.
+    """
     try:
         if not is_registered(root, portable(environment)):
             _register(root, portable(environment))
         elif not marker.touch(environment):
             marker.mark(environment, root)
-    except PrimeUveError as error:
+    except CacheError as error:
         tell(f"uve: not registered: {error}")
 
 
@@ -196,15 +162,24 @@ def _register(root: str, venv_path: str) -> None:
     A change of the file is taken over unless it is still to be committed: then it is for the commit check to ask.
 
     Raises:
+        ProjectError: the environment is another living project's.
         CacheError: the registry cannot be read or written.
     """
     from pathlib import Path
 
     from prime_uve.core import git
     from prime_uve.core.cache import Cache
-    from prime_uve.core.registration import register
+    from prime_uve.core.kinship import is_same_project
+    from prime_uve.core.registration import living_claims, register
 
-    registration = register(Cache(), Path(root), venv_path, accept=not git.is_edited(root, NAME))
+    cache = Cache()
+    for other in living_claims(cache, Path(root), venv_path):
+        if not is_same_project(root, other):
+            raise ProjectError(
+                f"the environment {venv_path!r}, which {root!r} names, belongs to another project, {other!r}; "
+                f"give this one its own: prime-uve init {quoted(root)}"
+            )
+    registration = register(cache, Path(root), venv_path, accept=not git.is_edited(root, NAME))
     if registration.message:
         tell(f"uve: {registration.message}")
 
@@ -217,7 +192,9 @@ def execute(uv: str, args: "Sequence[str]", environ: "dict[str, str]") -> int:
     """
     try:
         if sys.platform == "win32":
-            return _run_child(uv, args, environ)
+            from prime_uve.core import child
+
+            return child.run([uv, *args], environ)
         # The module behind `signal`, which would import enum. Python ignores these two for itself, and exec would hand
         # that on to uv.
         import _signal
@@ -229,12 +206,3 @@ def execute(uv: str, args: "Sequence[str]", environ: "dict[str, str]") -> int:
         raise UvNotFoundError(
             f"cannot run {uv!r}: {error.strerror}; install uv anew: pip install 'prime-uve[uv]'"
         ) from error
-
-
-def _run_child(uv: str, args: "Sequence[str]", environ: "dict[str, str]") -> int:
-    import signal
-    import subprocess
-
-    # Ctrl-C reaches the child as well; it decides what becomes of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return subprocess.run([uv, *args], env=environ, check=False).returncode

@@ -61,7 +61,7 @@ def test_another_path_than_the_registry_has_is_a_verdict_with_both_remedies(
     (line,) = done.stderr.splitlines()
     for part in (
         staging.OLD.replace("${HOME}", str(home)), staging.NEW.replace("${HOME}", str(home)),
-        f"prime-uve register --accept '{place}'", f"git -C '{place}' checkout HEAD -- .env.uve",
+        f"prime-uve register --accept '{place}'", "or have it name that again: prime-uve init --force --venv-dir ",
     ):  # fmt: skip
         assert part in line
     assert staging.registered() == {str(place): staging.OLD}

@@ -44,7 +44,7 @@ def test_damage_counts_as_unseen_until_the_doctor_has_told_it(registered: Path, 
     from prime_uve.core.cache import Cache
 
     damage(home)
-    run("prime-uve", "list", cwd=registered)
+    Cache().migrate_if_needed()  # as every write does
     assert len(Cache().unseen_damage()) == 1
     assert run("prime-uve", "doctor", cwd=registered).returncode == 1
     assert Cache().unseen_damage() == []
@@ -55,7 +55,7 @@ def test_new_damage_is_unseen_again(registered: Path, run: Run, home: Path) -> N
 
     for size in (60, 61):
         damage(home, size)
-        run("prime-uve", "list", cwd=registered)
+        Cache().migrate_if_needed()
         assert len(Cache().unseen_damage()) == 1
         run("prime-uve", "doctor", cwd=registered)
         assert Cache().unseen_damage() == []

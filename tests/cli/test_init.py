@@ -103,6 +103,7 @@ class TestFresh:
                 "set_aside": {},
                 "registration": {
                     "outcome": "added", "project": str(project), "venv_path": path, "previous": None, "other": None,
+                    "no_longer_kept": None, "file": ".env.uve", "is_restorable": False,
                 },
                 "notes": [],
                 "dry_run": is_dry,
@@ -174,7 +175,7 @@ class TestRefusals:
         (line,) = done.stderr.splitlines()
         for part in (
             generate_venv_path(repo).replace("${HOME}", str(home)), f"{home}/prime-uve/venvs/demo_1",
-            f"prime-uve register --accept '{repo}'", f"git -C '{repo}' checkout HEAD -- .env.uve",
+            f"prime-uve register --accept '{repo}'", f"prime-uve init --force --venv-dir '{home}/",
         ):  # fmt: skip
             assert part in line
         assert tree(repo, home) == before
@@ -343,6 +344,16 @@ class TestVenvDir:
         done = call("prime-uve", "init", "--venv-dir", home / "prime-uve/venvs" / name, cwd=project)
         assert done.returncode == 0, done.stderr
         assert registered(project) == f"${{HOME}}/prime-uve/venvs/{name}"
+        assert call("prime-uve", "check", cwd=project).returncode == 0
+
+    @pytest.mark.parametrize("name", ['say "x"', "a:b", "con", "what?"])
+    def test_of_a_name_that_not_every_system_takes_is_for_this_machine_alone(
+        self, call: Run, project: Path, home: Path, name: str
+    ) -> None:
+        done = call("prime-uve", "init", "--venv-dir", home / "prime-uve/venvs" / name, cwd=project)
+        assert done.returncode == 0, done.stderr
+        assert registered(project) == f"${{HOME}}/prime-uve/venvs/{name}"
+        assert env_file(project) == f"UV_PROJECT_ENVIRONMENT={generate_venv_path(project)}\n"
         assert call("prime-uve", "check", cwd=project).returncode == 0
 
     def test_in_the_project_is_refused_in_the_local_file_too(self, call: Run, project: Path, home: Path) -> None:

@@ -11,7 +11,7 @@ from tests.commands import Run
 from tests.trees import tree
 
 ONE, TWO = "${HOME}/prime-uve/venvs/one", "${HOME}/prime-uve/venvs/two"
-REGISTRATION = {"outcome", "project", "venv_path", "previous", "other", "no_longer_kept"}
+REGISTRATION = {"outcome", "project", "venv_path", "previous", "other", "no_longer_kept", "file", "is_restorable"}
 
 
 def name_environment(project: Path, value: str = ONE) -> None:
@@ -53,7 +53,8 @@ class TestRegister:
         (line,) = done.stderr.splitlines()
         for part in (
             f"{home}/prime-uve/venvs/one", f"{home}/prime-uve/venvs/two",
-            f"prime-uve register --accept '{project}'", f"git -C '{project}' checkout HEAD -- .env.uve",
+            f"prime-uve register --accept '{project}'",
+            f"prime-uve init --force --venv-dir '{home}/prime-uve/venvs/one' '{project}'",
         ):  # fmt: skip
             assert part in line
         assert registered() == {str(project): ONE}

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from prime_uve.core.cache import Cache
-from prime_uve.core.diagnosis import Finding, Level, diagnose
+from prime_uve.core.diagnosis import diagnose
+from prime_uve.core.finding import Finding, Level
 from tests.commands import Run
 from tests.fake_uv import FakeUv
 
@@ -62,6 +63,14 @@ def test_each_damaged_copy_is_a_problem_with_its_remedy(cache: Cache, tmp_path: 
     (finding,) = found(cache, tmp_path, "damage")
     assert finding.level is Level.PROBLEM
     assert str(copy) in finding.message
+    assert "prime-uve doctor --rebuild" in finding.remedy
+
+
+def test_damage_that_is_still_in_its_place_is_a_problem(cache: Cache, tmp_path: Path) -> None:
+    cache.path.write_bytes(cache.path.read_bytes()[:-10])
+    (finding,) = found(cache, tmp_path, "damage")
+    assert finding.level is Level.PROBLEM
+    assert f"'{cache.path}' is damaged (it is not valid JSON" in finding.message
     assert "prime-uve doctor --rebuild" in finding.remedy
 
 

@@ -186,6 +186,15 @@ def test_a_blob_is_given_whole_from_work_tree_and_index(content: bytes, checkout
     assert ours.blob(str(checkout), entry) == content
 
 
+def test_without_the_module_for_it_the_hash_is_the_same(
+    checkout: Path, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = add(checkout, NAME, CONTENT, git)
+    (checkout / ".git/objects" / entry.oid[:2] / entry.oid[2:]).unlink()  # it can only come from the work tree
+    monkeypatch.setitem(sys.modules, "_sha1", None)
+    assert ours.blob(str(checkout), entry) == CONTENT
+
+
 def test_a_file_that_git_converts_is_given_as_the_index_has_it(checkout: Path, git: Git) -> None:
     git(checkout, "config", "core.autocrlf", "true")
     git(checkout, "config", "core.safecrlf", "false")
@@ -364,6 +373,56 @@ def test_a_read_only_exclude_file_that_has_the_pattern_is_right(repo: Path, run:
     assert run(*ask, cwd=repo).stdout == "False\n"
 
 
+# Git's own variables
+
+
+@pytest.fixture
+def within(repo: Path, tmp_path: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be in a repository as in a hook that Git runs for a partial commit; return another one."""
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "--quiet", repo, other)
+    add(repo, f"here/{NAME}", CONTENT, git)
+    add(other, f"there/{NAME}", CONTENT, git)
+    (repo / ".git/index").rename(repo / ".git/next-index-1.lock")
+    monkeypatch.chdir(repo)
+    for name, value in {"DIR": ".git", "INDEX_FILE": ".git/next-index-1.lock", "PREFIX": "", "WORK_TREE": "."}.items():
+        monkeypatch.setenv(f"GIT_{name}", value)
+    return other
+
+
+def test_the_checkout_that_git_runs_a_hook_for_is_seen_as_git_sees_it(within: Path, repo: Path) -> None:
+    assert within.exists()
+    assert paths_in_index(repo, PATTERN) == [f"here/{NAME}"]
+
+
+def test_another_checkout_is_seen_as_if_git_ran_no_hook(within: Path, tmp_path: Path) -> None:
+    (within / "there" / LOCAL_NAME).touch()
+    assert paths_in_index(within, PATTERN) == [f"there/{NAME}"]
+    assert ours.is_tracked(str(within), f"there/{NAME}")
+    assert ours.find_checkout(str(within / "there")) == str(within)
+    assert ours.exclude(str(within), LOCAL_NAME)
+    assert LOCAL_NAME in (within / ".git/info/exclude").read_text()
+    assert ours.find_checkout(str(tmp_path)) is None, "the checkout of the hook does not hold it"
+
+
+def test_a_submodule_of_the_checkout_that_git_runs_a_hook_for_is_another(
+    repo: Path, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(repo, "submodule", "--quiet", "add", repo, "sub")
+    add(repo / "sub", NAME, CONTENT, git)
+    monkeypatch.chdir(repo)
+    monkeypatch.setenv("GIT_DIR", str(repo / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(repo / ".git/index"))
+    assert paths_in_index(repo, PATTERN) == []
+    assert paths_in_index(repo / "sub", PATTERN) == [NAME]
+
+
+def test_settings_that_a_caller_hands_on_are_for_every_checkout(within: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"COUNT": "1", "KEY_0": "core.quotePath", "VALUE_0": "maybe"}.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    assert ours.ask(str(within), "config", "core.quotePath") == b"maybe\n"
+
+
 # Git that does not work
 
 
@@ -468,3 +527,19 @@ def test_a_work_tree_without_a_repository_in_it_is_found_by_its_variable(
     git(project, "add", "pyproject.toml")
     assert ours.find_checkout(str(project)) == str(project)
     assert [entry.path for entry in ours.index_entries(str(project), "*.toml")] == ["pyproject.toml"]
+
+
+def test_a_work_tree_does_not_hold_what_lies_outside_of_it(
+    project: Path, tmp_path: Path, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "settings.git")
+    git(tmp_path / "settings.git", "config", "core.bare", "false")
+    git(tmp_path / "settings.git", "config", "core.worktree", project)
+    (project / "a").mkdir()
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "settings.git"))
+    assert ours.find_checkout(str(project / "a")) == str(project)
+    assert ours.find_checkout(str(tmp_path)) is None
+    monkeypatch.setenv("GIT_WORK_TREE", str(project))
+    assert ours.find_checkout(str(project / "a")) == str(project)
+    assert ours.find_checkout(str(tmp_path)) is None

@@ -168,7 +168,7 @@ def test_another_environment_at_commit_is_a_mismatch(cache: Cache, here: Path, h
         f"the registry has '{home}/prime-uve/venvs/demo_0a1b2c3d' for '{here}'",
         f"its .env.uve names '{home}/prime-uve/venvs/other_9f8e7d6c'",
         f"prime-uve register --accept '{here}'",
-        f"git -C '{here}' checkout HEAD -- .env.uve",
+        f"prime-uve init --force --venv-dir '{home}/prime-uve/venvs/demo_0a1b2c3d' '{here}'",
     ):
         assert part in registration.message
     assert state(cache.path) == before

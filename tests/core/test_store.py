@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import stat
 import sys
@@ -215,6 +216,29 @@ def test_a_link_of_the_user_is_written_through(store: Store, path: Path, tmp_pat
     assert path.is_symlink()
     assert rows(writers.store_at(target)) == {"/a", "/b"} == rows(store)
     assert not [name for name in listing(target.parent) if name.endswith(".tmp")]
+
+
+def test_who_names_the_file_and_who_names_a_link_to_it_exclude_each_other(path: Path, tmp_path: Path) -> None:
+    target, other = tmp_path / "synced" / "registry.json", tmp_path / "other" / "cache.json"
+    writers.store_at(target).update(lambda document: document["venvs"].update({"/a": {}}))
+    link(target, path)
+    link(target, other)
+    for held in (target, path):
+        with writers.holder(held):
+            for place in (target, other):
+                with pytest.raises(CacheError, match=re.escape(f"held the lock {target.with_name('registry.lock')}")):
+                    add(writers.store_at(place, timeout=0.2), "/b")
+    add(writers.store_at(path), "/b")
+    assert rows(writers.store_at(target)) == {"/a", "/b"}
+
+
+def test_a_link_to_what_looks_like_a_lock_is_not_written_through(store: Store, path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "registry.lock"
+    target.write_text('{"version": "1.0", "venvs": {}}')
+    link(target, path)
+    with pytest.raises(CacheError, match="its lock would have the same name"):
+        add(store, "/b")
+    assert target.read_text() == '{"version": "1.0", "venvs": {}}'
 
 
 @pytest.mark.parametrize("operation", [Store.read, lambda store: add(store, "/a")], ids=["read", "update"])

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 from prime_uve.core import document
 from prime_uve.core.store import Store
 from prime_uve.errors import CacheError
+from tests import commands
 from tests.core import writers
+from tests.privileges import unprivileged
 
 ROWS = {f"/p/{name}": {"venv_path": f"/v/{name}", "unknown": [1, None]} for name in "abc"}
 WHOLE = document.render({"version": "1.0", "venvs": ROWS, "other": {"x": {}}})
@@ -97,9 +100,10 @@ class TestADamagedFile:
         assert re.fullmatch(r"cache\.json\.damaged-\d{8}T\d{6}Z", kept.name)
         assert kept.read_bytes() == damaged
         assert json.loads(path.read_bytes())["venvs"].keys() == {*ROWS, "/new"}
-        assert len(lines) == 2
-        assert str(kept) in lines[1]
-        assert all(line.startswith(f"prime-uve: {path} is damaged (") and "\n" not in line for line in lines)
+        (line,) = lines
+        assert line.endswith(f"; the next change keeps the damaged file as {kept}")
+        assert line.startswith(f"prime-uve: {path} is damaged (")
+        assert "\n" not in line
 
     def test_is_kept_byte_for_byte_where_there_is_no_copy(
         self, store: Store, path: Path, damage: Callable[[bytes], bytes]
@@ -202,13 +206,60 @@ def test_other_files_are_not_taken_for_copies(store: Store, path: Path) -> None:
 
 def test_the_line_goes_to_stderr(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_bytes(WHOLE[:-10])
+    os.utime(path, (1_000_000_000, 1_000_000_000))
     writers.store_at(path).read()
     out, err = capsys.readouterr()
     assert out == ""
     assert err == (
         f"prime-uve: {path} is damaged (it is not valid JSON in line 9): 3 entries could be read, 0 came from the last "
-        f"good copy; the next change keeps the damaged file as cache.json.damaged-<UTC time>\n"
+        f"good copy; the next change keeps the damaged file as {path}.damaged-20010909T014640Z\n"
     )
+    add(writers.store_at(path))
+    assert capsys.readouterr() == ("", ""), "it has been told"
+    assert path.with_name("cache.json.damaged-20010909T014640Z").read_bytes() == WHOLE[:-10]
+
+
+@pytest.mark.parametrize("seconds", [-1, 253402300800, 1 << 62])
+def test_a_time_that_is_no_good_gives_no_odd_name(store: Store, path: Path, seconds: int) -> None:
+    path.write_bytes(b"{")
+    try:
+        os.utime(path, (seconds, seconds))
+    except OSError:
+        pytest.skip("the file system knows no such time")
+    add(store)
+    (kept,) = store.damaged_copies()
+    assert re.fullmatch(r"cache\.json\.damaged-\d{8}T\d{6}Z", kept.name)
+
+
+READ = """
+import sys
+from pathlib import Path
+from tests.core import writers
+print(writers.store_at(Path(sys.argv[1])).read()["venvs"])
+"""
+
+
+def test_a_damaged_file_in_a_folder_that_cannot_be_listed_is_read(path: Path) -> None:
+    prefix = unprivileged()
+    path.write_bytes(b"{")
+    path.parent.chmod(0o300)
+    try:
+        root = Path(__file__).parents[2]
+        done = commands.run(*prefix, sys.executable, "-c", READ, path, cwd=root, env=writers.ENVIRONMENT)
+    finally:
+        path.parent.chmod(0o700)
+    assert done.stdout == "{}\n", done.stderr
+    assert done.stderr.endswith(f"keeps the damaged file as {path}.damaged-<UTC time>\n")
+
+
+def test_a_place_that_was_taken_meanwhile_is_told_again(store: Store, path: Path, lines: list[str]) -> None:
+    path.write_bytes(b"{")
+    store.read()
+    place = Path(lines[0].rpartition(" ")[2])
+    place.write_text("something else")
+    add(store)
+    assert lines[1].endswith(f"; the damaged file is kept as {place}-1")
+    assert place.read_text() == "something else"
 
 
 def test_without_a_stderr_nothing_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

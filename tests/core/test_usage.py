@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prime_uve.core.usage import Links, Measurement, Usage, combine, measure, measure_all
-from tests import commands
+from tests import commands, hung_mount
 from tests.core import checkouts
 from tests.privileges import unprivileged
 
@@ -192,6 +192,19 @@ def test_several_are_measured_and_each_is_told_when_it_is_done(tmp_path: Path) -
 
 def test_nothing_is_measured_in_no_time() -> None:
     assert measure_all([]) == {}
+
+
+def test_a_mount_that_hangs_is_not_seen_and_hides_no_other(tmp_path: Path) -> None:
+    mount = tmp_path / "share"
+    mount.mkdir()
+    fill(tmp_path / "well/file")
+    script = (
+        "import sys; from prime_uve.core.usage import measure_all\n"
+        "for folder, found in measure_all(sys.argv[1:], timeout=0.5).items(): print(folder, found.files, found.unseen)"
+    )
+    hung = [str(mount / str(number)) for number in range(10)]
+    done = checkouts.child(script, *hung, tmp_path / "well", cwd=tmp_path, prefix=hung_mount.prefix(mount))
+    assert checkouts.output(done).splitlines() == [*(f"{folder} 0 1" for folder in hung), f"{tmp_path}/well 1 0"]
 
 
 def test_tens_of_thousands_of_files_are_counted(folder: Path) -> None:

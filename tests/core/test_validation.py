@@ -99,6 +99,10 @@ def put_file(path: Path) -> None:
 GONE_PROJECT = "the project '{project}' is gone; forget it: prime-uve unregister '{project}'"
 NO_ENVIRONMENT = "the environment '{environment}' does not exist; make it: uve sync --project '{project}'"
 NOTHING_LEFT = "the environment '{environment}' does not exist; nothing but the mapping is left: prime-uve unregister"
+NOTHING_LOST = (
+    "the environment '{environment}' does not exist; nothing is lost by accepting the file: "
+    "prime-uve register --accept '{project}'"
+)
 NO_ENV_FILE = "'{project}' has no .env.uve; write one: prime-uve init '{project}'"
 OTHER_FOLDER = "'{project}' is out of reach: '{parent}' is another folder than when it was registered"
 NO_PARENT = "'{project}' is out of reach: '{parent}': No such file"
@@ -211,13 +215,13 @@ UNUSABLE = "'{project}/.env.uve'"
         pytest.param(
             lambda scene: scene.name("${HOME}/other"),
             "mismatch",
-            ["prime-uve register --accept '{project}', or restore it: git -C '{project}' checkout HEAD -- .env.uve"],
+            ["', or have it name that again: prime-uve init --force --venv-dir '{environment}' '{project}'"],
             id="the file names another: both remedies",
         ),
         pytest.param(
             changes(lambda scene: scene.name("${HOME}/other"), Scene.remove_environment),
             "mismatch",
-            [MISMATCH, NO_ENVIRONMENT],
+            [MISMATCH, NOTHING_LOST],
             id="the file names another, and the environment is not there",
         ),
         pytest.param(lambda scene: scene.write(""), "mismatch", [SILENT], id="the file is empty"),
@@ -225,7 +229,7 @@ UNUSABLE = "'{project}/.env.uve'"
         pytest.param(
             lambda scene: (scene.project / ".env.uve.local").write_text("UV_PROJECT_ENVIRONMENT=${HOME}/other\n"),
             "mismatch",
-            [MISMATCH],
+            [MISMATCH.replace(".env.uve", ".env.uve.local")],
             id="the local file names another",
         ),
         pytest.param(lambda scene: scene.name(""), "error", [UNUSABLE], id="the file names an empty path"),

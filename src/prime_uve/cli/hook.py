@@ -6,10 +6,10 @@ import click
 
 from prime_uve.cli.options import json_option, path_argument
 from prime_uve.cli.output import emit_json, say, table, warn
-from prime_uve.core import configured_hooks
-from prime_uve.core.hook_status import Coverage, coverage
-from prime_uve.core.hooks import Change, Step, carry_out, plan_install, plan_uninstall
-from prime_uve.core.hooks_folder import HooksFolder, find_hooks, installed_tool
+from prime_uve.core.hooks import configured
+from prime_uve.core.hooks.folder import HooksFolder, find_hooks, installed_tool
+from prime_uve.core.hooks.native import Change, Step, carry_out, plan_install, plan_uninstall
+from prime_uve.core.hooks.status import Coverage, coverage
 
 global_option = click.option(
     "--global", "is_global", is_flag=True, help="For all repositories, in Git's configuration (Git 2.54 and newer)."
@@ -36,7 +36,7 @@ def install(path: str, *, is_global: bool, force: bool, as_json: bool) -> int:
     In the repository of PATH (default: here). A hook that is there already is kept, and run first.
     """
     if is_global:
-        changed = configured_hooks.install(path, installed_tool())
+        changed = configured.install(path, installed_tool())
         return _report_global(changed, Change.INSTALL, as_json=as_json)
     folder = find_hooks(path)
     steps = plan_install(folder, force=force)
@@ -59,7 +59,7 @@ def uninstall(path: str, *, is_global: bool, force: bool, as_json: bool) -> int:
     In the repository of PATH (default: here). What is not ours stays as it is.
     """
     if is_global:
-        return _report_global(configured_hooks.uninstall(path), Change.REMOVE, as_json=as_json)
+        return _report_global(configured.uninstall(path), Change.REMOVE, as_json=as_json)
     folder = find_hooks(path)
     steps = plan_uninstall(folder, force=force)
     carry_out(steps)
@@ -112,5 +112,5 @@ def _report_global(changed: dict[str, bool], change: Change, *, as_json: bool) -
         emit_json({"hooks": None, "events": outcomes})
     else:
         for event, outcome in outcomes.items():
-            say(f"{outcome:<12} hook.{configured_hooks.OURS}{event}")
+            say(f"{outcome:<12} hook.{configured.OURS}{event}")
     return 0

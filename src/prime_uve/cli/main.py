@@ -8,7 +8,7 @@ import click
 from prime_uve.cli.output import warn
 from prime_uve.errors import INTERRUPTED, PrimeUveError
 
-COMMANDS = ("check", "doctor", "hook", "init", "list", "prune", "register", "repair", "unregister")
+COMMANDS = ("check", "doctor", "hook", "init", "keep", "list", "prune", "register", "repair", "unkeep", "unregister")
 
 
 class LazyGroup(click.Group):

@@ -25,14 +25,17 @@ def warn(sentence: str) -> None:
 
 def emit_json(document: object) -> None:
     """Print `document` as the one JSON document on stdout, ASCII only, so that every file name comes through."""
-    _print(json.dumps(document, indent=2))
+    if isinstance(document, list) and document:
+        # A row a line, and by the encoder that is quick.
+        _print("[\n  " + ",\n  ".join(map(json.dumps, document)) + "\n]")
+    else:
+        _print(json.dumps(document, indent=2))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows of cells under their columns: fitted to a terminal, tab-separated elsewhere."""
-    cells = [[printable(cell) for cell in row] for row in rows]
-    if sys.stdout is None or not sys.stdout.isatty():
-        _print("\n".join("\t".join(row) for row in (columns, *cells)))
+    if not is_terminal():
+        _print(_tabbed([columns, *rows]))
         return
     from rich.console import Console
     from rich.table import Table
@@ -41,9 +44,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     drawn = Table(box=None, pad_edge=False)
     for column in columns:
         drawn.add_column(column, overflow="fold")
-    for row in cells:
-        drawn.add_row(*map(Text, row))
+    for row in rows:
+        drawn.add_row(*[Text(printable(cell)) for cell in row])
     Console().print(drawn)
+
+
+def is_terminal() -> bool:
+    """Tell whether a person sees what is printed on stdout."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 @contextmanager
@@ -74,6 +82,16 @@ def _print(text: str) -> None:
     except OSError as error:
         sys.stdout = None  # or Python would try again at the end, and complain
         raise OutputError(f"cannot write to standard output: {error.strerror}; see where it goes") from error
+
+
+def _tabbed(rows: Sequence[Sequence[str]]) -> str:
+    text = "\n".join(map("\t".join, rows))
+    # Nearly always there is nothing to escape, and that is told of all at once.
+    blank, lines = text.count("\t"), text.count("\n")
+    is_aligned = blank == sum(map(len, rows)) - len(rows) and lines == len(rows) - 1
+    if is_aligned and text.isascii() and text.translate({9: None, 10: None}).isprintable():
+        return text
+    return "\n".join("\t".join(map(printable, row)) for row in rows)
 
 
 def printable(text: str) -> str:

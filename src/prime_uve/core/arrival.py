@@ -19,8 +19,8 @@ def register_all(checkout: str, change: "Change") -> list[str]:
     """Register what the env files of `checkout` name, and return what a person should know, a sentence each.
 
     The change of a mapping is taken over where Git brought it; one that was committed here is left to the check. In a
-    new checkout, a project whose environment belongs to another living checkout gets its own. While a rebase is under
-    way nothing is written.
+    new checkout, a project whose environment belongs to another living checkout gets its own. While a rebase writes its
+    commits nothing is registered.
 
     Raises:
         ProjectError: Git is not there, or failed.
@@ -39,8 +39,8 @@ def _register(checkout: str, path: str, change: "Change") -> str:
         found = trusted_reading(root)
         if found is None or is_registered(root, portable(found[1])):
             return ""
-        if change.event != "post-rewrite" and git.is_rebasing(checkout):
-            return ""  # the hook that ends the rebase sees what has come of it
+        if change.event != "post-rewrite" and git.is_rewriting(checkout):
+            return ""  # it may be given up; the hook that ends it sees what has come of it
         if change.is_first:
             _register_in_main_worktree(checkout, path)
         return _settle(*found, change, is_brought=change.has_brought(checkout, path))

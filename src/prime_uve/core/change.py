@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 EVENTS = ("post-checkout", "post-merge", "post-rewrite", "post-commit")
 FILES_ONLY = "0"  # the flag of post-checkout where files were restored and no branch was changed
 SQUASHED = "1"  # the flag of post-merge where the changes are there and the merge is still to be committed
-# How the reflog begins for a commit that takes over what another one did.
-TAKEN_OVER = (b"cherry-pick", b"commit (cherry-pick)", b"revert")
 
 
 class Change:
@@ -51,7 +49,7 @@ class Change:
             ProjectError: Git is not there, or failed.
         """
         # A merge that was finished by hand is a commit: it brought what it has from its second parent.
-        is_own = self._is_own_commit and not git.last_move(checkout).startswith(TAKEN_OVER)
+        is_own = self._is_own_commit and not git.is_brought_in_silence(checkout, path)
         sources = ("HEAD^2" if is_own else "HEAD", git.squashed_revision(checkout) if self._is_squash else None)
         return any(git.is_unchanged(checkout, path, since=source) for source in sources if source)
 

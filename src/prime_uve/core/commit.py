@@ -163,16 +163,23 @@ def _check_registry(checkout: str | None, root: str, content: bytes, verdict: Ve
 
         cache, project = Cache(), Path(reading.root)
         found = preview(cache, project, environment)
-        if found.outcome is Outcome.MISMATCH:
-            path = os.path.relpath(os.path.join(root, NAME), checkout)
-            is_brought = checkout is not None and git.is_from_elsewhere(checkout, path, content)
-            (verdict.notes if is_brought else verdict.problems).append(found.message)
+        path = os.path.relpath(os.path.join(root, NAME), checkout)
+        is_mismatch = found.outcome is Outcome.MISMATCH
+        is_accepted = is_mismatch and checkout is not None and _is_committed(checkout, path, content)
+        if is_mismatch and not is_accepted:
+            is_coming = checkout is not None and git.is_from_elsewhere(checkout, path, content)
+            (verdict.notes if is_coming else verdict.problems).append(found.message)
         elif found.outcome is not Outcome.UNCHANGED and is_right and trusted_environment(reading) is not None:
-            message = register(cache, project, environment).message
+            message = register(cache, project, environment, accept=is_accepted).message
             verdict.notes += [message] if message else []
     except PrimeUveError as error:
         # What is wrong with the file is told already.
         verdict.notes += [f"the registry was not asked: {error}"] if is_right else []
+
+
+def _is_committed(checkout: str, path: str, content: bytes) -> bool:
+    """Whether this commit does not change the file, and Git has brought it without a hook to tell: by a reset, say."""
+    return git.committed_blob(checkout, path) == content and git.is_brought_in_silence(checkout, path)
 
 
 def _named_here(reading: "Reading") -> str | None:

@@ -6,15 +6,15 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
 import psutil
 
 from prime_uve.core import git
 from prime_uve.core.cache import Cache
-from prime_uve.core.hook_status import coverage
+from prime_uve.core.finding import Finding, Level
+from prime_uve.core.hooks.status import coverage
 from prime_uve.core.paths import BASES_VARIABLE, REGISTRY_VARIABLE, bases, quoted
+from prime_uve.core.upkeep import checkout_at, unused
 from prime_uve.core.uv import find_uv
 from prime_uve.errors import PrimeUveError
 
@@ -29,32 +29,15 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )
 
 
-class Level(StrEnum):
-    """How much a finding matters: ``problem`` needs a person, ``note`` is worth knowing."""
-
-    OK = "ok"
-    NOTE = "note"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: its `subject`, what was found, and what mends it (empty where there is nothing to mend)."""
-
-    level: Level
-    subject: str
-    message: str
-    remedy: str = ""
-
-
 def diagnose(cache: Cache, folder: str) -> list[Finding]:
-    """Look at the registry, its lock, permissions and disk, at uv, at the bases, and at the hooks of `folder`.
+    """Look at the registry, its lock, permissions and disk, at uv and the environments, at hooks and files of `folder`.
 
     Writes nothing but the lock file, and that only beside a registry that exists. Asks uv for version and cache.
     """
     looks = (_registry, _damage, _lock, _permissions, _file_systems)
     findings = [finding for look in looks for finding in look(cache)]
     findings += [*_uv(), *_earlier_uve(), *_hard_links(), *_hooks(folder)]
+    findings += [*checkout_at(cache, folder), *unused(cache)]
     return findings
 
 
@@ -79,10 +62,17 @@ def _registry(cache: Cache) -> Iterator[Finding]:
 
 def _damage(cache: Cache) -> Iterator[Finding]:
     try:
-        copies = cache.damaged_copies()
+        copies, damage = cache.damaged_copies(), cache.damage()
     except PrimeUveError as error:
         yield Finding(Level.PROBLEM, "damage", str(error))
         return
+    if damage is not None:
+        yield Finding(
+            Level.PROBLEM,
+            "damage",
+            f"{str(cache.path)!r} is damaged ({damage}); the next change keeps it under another name",
+            "see what can be read: prime-uve list; add what is missing: prime-uve doctor --rebuild",
+        )
     for copy in copies:
         yield Finding(
             Level.PROBLEM,

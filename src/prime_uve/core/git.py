@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 READ_SIZE = 1 << 16  # bytes
+# Of the todo list of a rebase, what comes to a commit.
+WRITING = frozenset(b"pick p reword r edit e squash s fixup f merge m".split())
 LARGEST = 1 << 20  # bytes; of an env file, or of an exclude file
 SHA1_DIGITS = 40
+MOVES = 20  # of HEAD, that are looked through
+SILENT_MOVES = (b"reset", b"rebase", b"revert", b"cherry-pick", b"commit (cherry-pick)")
 # What `git rev-parse --local-env-vars` names, but for the settings that `git -c` hands on.
 _PLACE_VARIABLES = frozenset(
     (
@@ -150,12 +154,12 @@ def committed_blob(checkout: str, path: str, revision: str = "HEAD") -> bytes | 
 
 
 def is_tracked(checkout: str, path: str) -> bool:
-    """Tell whether the index holds `path`.
+    """Tell whether the index holds `path`, in whatever case: some file systems know no difference.
 
     Raises:
-        ProjectError: Git is not there.
+        ProjectError: Git is not there, or failed: it does not look into the checkout of another user.
     """
-    return _run(checkout, "ls-files", "--error-unmatch", "--", f":(top,literal){path}", quiet=True)[0] == 0
+    return bool(git(checkout, "ls-files", "--", f":(top,literal,icase){path}"))
 
 
 def is_only_intended(checkout: str, entry: Entry) -> bool:
@@ -201,13 +205,23 @@ def changed_paths(checkout: str, old: str, new: str | None, *patterns: str) -> l
     return os.fsdecode(output or b"").split("\0")[:-1]
 
 
-def last_move(checkout: str) -> bytes:
-    """Return what the reflog says of the last change of ``HEAD``, ``commit: …`` say; empty if there is no reflog.
+def is_brought_in_silence(checkout: str, path: str) -> bool:
+    """Tell whether ``HEAD`` has its `path` by a move for which Git calls no hook, or none that knows of it.
+
+    A reset, a cherry-pick, a revert, or a rebase that had nothing left to write. No, if that was before the last moves
+    that the reflog remembers.
 
     Raises:
         ProjectError: Git is not there.
     """
-    return ask(checkout, "log", "--walk-reflogs", "-1", "--format=%gs", "HEAD") or b""
+    reflog = ask(checkout, "log", "--walk-reflogs", f"--max-count={MOVES}", "--format=%H %gs", "HEAD") or b""
+    present, last_move = committed_blob(checkout, path), b""
+    for line in reflog.splitlines():
+        revision, _, move = line.partition(b" ")
+        if last_move and committed_blob(checkout, path, os.fsdecode(revision)) != present:
+            return last_move.startswith(SILENT_MOVES)
+        last_move = move
+    return False
 
 
 def squashed_revision(checkout: str) -> str | None:
@@ -224,16 +238,6 @@ def squashed_revision(checkout: str) -> str | None:
     # The newest of the commits that it lists.
     head, _, tail = message.partition(b"\ncommit ")
     return os.fsdecode(tail.split(b"\n", 1)[0]) if head and tail else None
-
-
-def is_rebasing(checkout: str) -> bool:
-    """Tell whether a rebase is under way.
-
-    Raises:
-        ProjectError: Git is not there, or failed.
-    """
-    asked = git(checkout, "rev-parse", "--git-path", "rebase-merge", "--git-path", "rebase-apply")
-    return any(os.path.isdir(os.path.join(checkout, name)) for name in os.fsdecode(asked).splitlines())
 
 
 def main_worktree(checkout: str) -> str | None:
@@ -271,6 +275,19 @@ def is_from_elsewhere(checkout: str, path: str, content: bytes) -> bool:
     merged = [name.removeprefix("GITHEAD_") for name in os.environ if name.startswith("GITHEAD_")]
     revisions = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REBASE_HEAD", *merged, squashed_revision(checkout))
     return any(committed_blob(checkout, path, revision) == content for revision in revisions if revision)
+
+
+def is_rewriting(checkout: str) -> bool:
+    """Tell whether a rebase is in progress that has commits to write: it ends by ``post-rewrite``, or is given up."""
+    folder = os.path.join(checkout, ".git")
+    try:
+        if not os.path.isdir(folder):  # a worktree or a submodule, which names its place
+            named = os.fsdecode(read_regular(folder, LARGEST)).removeprefix("gitdir:").strip()
+            folder = os.path.join(checkout, named)
+        todo = read_regular(os.path.join(folder, "rebase-merge", "git-rebase-todo"), LARGEST)
+    except OSError:
+        return False
+    return any(line.split(b" ", 1)[0] in WRITING for line in todo.splitlines())
 
 
 def exclude(checkout: str, pattern: str) -> bool:

@@ -72,6 +72,7 @@ def plan(cache: Cache, root: str, *, venv_dir: str | None = None, force: bool = 
     _note_old_environment(made)
     own = generate_venv_path(Path(root)) if venv_dir is None else _form(venv_dir)
     is_shared = own.startswith("${") and any(is_inside(expand(own), base) for base in bases())
+    is_shared = is_shared and not portability_fault(root, with_value(b"", KEY, own))
     default = f"{DEFAULT_BASE}/{os.path.basename(generate_venv_path(Path(root)))}"
     _plan_file(made, NAME, own if is_shared else default, keep=venv_dir is None or not is_shared, force=force)
     if not is_shared:

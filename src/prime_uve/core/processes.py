@@ -41,15 +41,17 @@ class User:
 class Environments:
     """Environments by their real place; `holding` finds those that a path lies in, folder by folder."""
 
-    def __init__(self, environments: Iterable[str]) -> None:
-        """Resolve the environments, which are absolute paths."""
+    def __init__(self, environments: Iterable[str], timeout: float) -> None:
+        """Resolve the folders of the environments, which are absolute paths; what gives no answer stays as it is."""
+        folders = {it: os.path.dirname(os.path.normpath(it)) for it in environments if "\0" not in it}
+        looks = [Look(it, it, partial(os.path.realpath, it)) for it in set(folders.values())]
+        self._real = answers(looks, timeout)
         self._named: dict[str, set[str]] = {}
         self._found: dict[str, frozenset[str]] = {}
-        self._real: dict[str, str] = {}
-        for environment in environments:
-            with suppress(ValueError):
-                for place in (os.path.normpath(environment), self._resolve(environment)):
-                    self._named.setdefault(os.path.normcase(place), set()).add(environment)
+        for environment, folder in folders.items():
+            spelled = os.path.normpath(environment)
+            for place in (spelled, os.path.join(self._real.get(folder, folder), os.path.basename(spelled))):
+                self._named.setdefault(os.path.normcase(place), set()).add(environment)
 
     def holding(self, path: str) -> frozenset[str]:
         """Return the environments that `path`, absolute, lies in or is, as it is spelled."""
@@ -89,21 +91,27 @@ def find_users(environments: Iterable[str], *, timeout: float = LOOK_SECONDS) ->
     wanted = list(dict.fromkeys(environments))
     found: list[tuple[str, User]] = []
 
-    def look(process: psutil.Process, places: Environments) -> None:
+    places = Environments(wanted, timeout)
+
+    def look(process: psutil.Process) -> None:
         for how, holding in _uses(process, places):
             # At once, and not all at the end: the next thing to look at may hang.
             found.extend((environment, User(process.pid, _command(process), how)) for environment in holding)
 
-    for places in answers([Look("", "environments", lambda: Environments(wanted))], timeout).values():
-        answers([Look(it.pid, "processes", partial(look, it, places)) for it in psutil.process_iter()], timeout)
-    looks = [Look(it, os.path.dirname(it), partial(is_locked, it)) for it in wanted]
-    found += [(it, User(None, "uv", "holds its lock")) for it, is_so in answers(looks, timeout).items() if is_so]
+    answers([Look(it.pid, "processes", partial(look, it)) for it in psutil.process_iter()], timeout)
+    looks = [Look(it, os.path.dirname(it), partial(_lock_user, it)) for it in wanted]
+    found += [(it, user) for it, user in answers(looks, timeout).items() if user is not None]
     users: dict[str, list[User]] = {}
     for environment, user in found:
         known = users.setdefault(environment, [])
         if user.pid not in [each.pid for each in known] and not (known and user.pid is None):
             known.append(user)
-    return users
+    # Whoever was looked at first: threads are in no order.
+    return {
+        environment: sorted(users[environment], key=lambda it: it.pid or 0)
+        for environment in wanted
+        if environment in users
+    }
 
 
 def _uses(process: psutil.Process, places: Environments) -> Iterator[tuple[str, frozenset[str]]]:
@@ -183,15 +191,20 @@ def _command(process: psutil.Process) -> str:
 
 def is_locked(environment: str) -> bool:
     """Tell whether uv holds its lock on `environment`, or whether that cannot be known; makes no file."""
+    return _lock_user(environment) is not None
+
+
+def _lock_user(environment: str) -> User | None:
     path = os.path.join(environment, LOCK)
     try:
         descriptor = open_at_once(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0))
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        return False
+        return None
     except OSError as error:
-        return error.errno != ELOOP  # a link is not followed, and is nothing of uv's
+        # A link is not followed, and is nothing of uv's.
+        return User(None, "uv", f"may hold its lock: {error.strerror}") if error.errno != ELOOP else None
     try:
-        return not _can_lock(descriptor)
+        return None if _can_lock(descriptor) else User(None, "uv", "holds its lock")
     finally:
         os.close(descriptor)
 

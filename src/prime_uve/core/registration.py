@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,13 @@ from typing import Any
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache, new_row, project_key, put
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
-from prime_uve.core.env_file import LOCAL_NAME, load, named_environment
+from prime_uve.core.discrepancy import Naming, mismatch_sentence, naming_of
+from prime_uve.core.env_file import LOCAL_NAME, NAME, load, named_environment, reading_environ
 from prime_uve.core.kept import FIELD, kept
 from prime_uve.core.paths import expand, generate_hash, get_project_name, portable, quoted
 from prime_uve.core.presence import Presence, look_at_project, same_place
-from prime_uve.core.validation import Machine, mismatch_sentence
-from prime_uve.errors import PrimeUveError
+from prime_uve.core.validation import Machine
+from prime_uve.errors import CacheError, PrimeUveError
 
 
 class Outcome(StrEnum):
@@ -41,7 +42,8 @@ class Registration:
 
     `venv_path` is what the env file names, `previous` what the registry had, `other` the checkout that the
     environment belongs or belonged to; all as registered (``${HOME}`` under the home). `no_longer_kept` is the reason
-    for which a person wanted `previous` kept, if one did: it is unused now, and can be pruned.
+    for which a person wanted `previous` kept, if one did: it is unused now, and can be pruned. Of a mismatch, `file` is
+    the env file that names `venv_path`, and `is_restorable` says that Git still has the one that names `previous`.
     """
 
     outcome: Outcome
@@ -50,6 +52,8 @@ class Registration:
     previous: str | None = None
     other: str | None = None
     no_longer_kept: str | None = None
+    file: str = NAME
+    is_restorable: bool = False
 
     @property
     def message(self) -> str:
@@ -71,7 +75,9 @@ class Registration:
                     f"other installs; give this checkout its own, in {LOCAL_NAME}: prime-uve init {quoted(project)}"
                 )
             case Outcome.MISMATCH:
-                return mismatch_sentence(project, registered=expand(previous or ""), named=expand(self.venv_path))
+                naming = Naming(self.file, self.is_restorable)
+                registered, named = expand(previous or ""), expand(self.venv_path)
+                return mismatch_sentence(project, naming, registered=registered, named=named)
 
 
 def register(
@@ -122,9 +128,9 @@ def _attempt(
             if decision.outcome is Outcome.MOVED:
                 rows[project] = given_up[0]
             put(rows, project, row)
-            for former in given_up:
-                if kept(former) is not None and kept(rows[project]) is None:
-                    rows[project][FIELD] = former[FIELD]
+            for theirs in given_up:
+                if kept(theirs) is not None and kept(rows[project]) is None:
+                    rows[project][FIELD] = theirs[FIELD]
         return decision
 
     return cache.edit(change)
@@ -141,7 +147,25 @@ def preview(
     project, venv_path = project_key(project_path), portable(expand(venv_path))
     rows = cache.list_all()
     presences = _others(rows, project, venv_path, gone)
-    return decide(project, venv_path, rows.get(project), presences, accept=accept)
+    found = decide(project, venv_path, rows.get(project), presences, accept=accept)
+    if found.outcome is not Outcome.MISMATCH:
+        return found
+    file, is_restorable = naming_of(project, expand(found.previous or ""), reading_environ())
+    return replace(found, file=file, is_restorable=is_restorable)
+
+
+def living_claims(cache: Cache, project_path: Path, venv_path: str) -> list[str]:
+    """Return the other checkouts that are there and have the environment, by the registry or by its marker.
+
+    A registry that cannot be read claims nothing; the marker still does.
+    """
+    project, venv_path = project_key(project_path), portable(expand(venv_path))
+    try:
+        rows = cache.list_all()
+    except CacheError:
+        rows = {}
+    others = _others(rows, project, venv_path, ())
+    return [other for other, presence in others.items() if presence is Presence.HERE]
 
 
 def decide(

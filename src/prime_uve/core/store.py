@@ -7,10 +7,11 @@ last write left (``<name>.last-good``) fills in what cannot be read out of them.
 """
 
 import copy
+import marshal
 import os
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 _ATTEMPTS = 5
 _COPIES_KEPT = 10
+_LAST_SECOND = 253402300799  # of the year 9999
+
+_told: dict[tuple[Path, int], Path] = {}  # the damage that was told on stderr, and where it said that the bytes are
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ class Store:
         self._timeout = timeout
         self._notify = notify
         self._last_good = path.with_name(f"{path.name}.last-good")
-        self._told: int | None = None
+        # Of one process a person gets one line, however many stores of one path it has.
+        self._told = _told if notify is tell else {}
 
     def read(self) -> dict[str, Any]:
         """Give the document as it is now, the defaults where there is no file. Takes no lock and writes nothing.
@@ -75,9 +80,11 @@ class Store:
         read, is no regular file, or has a version that is newer or unknown.
         """
         loaded = self._load()
-        if loaded.damage and self._told != hash(loaded.raw):
-            self._told = hash(loaded.raw)
-            self._warn(loaded, f"the next change keeps the damaged file as {self.path.name}.damaged-<UTC time>")
+        if loaded.damage and self._seen(loaded) not in self._told:
+            place = self.path.with_name(f"{self.path.name}.damaged-<UTC time>")
+            with suppress(CacheError):  # a folder that cannot be listed is the writer's trouble
+                place = self._place(loaded)
+            self._warn(loaded, place, f"the next change keeps the damaged file as {place}")
         return loaded.values
 
     def update(self, change: Callable[[dict[str, Any]], T], *, timeout: float | None = None) -> T:
@@ -90,16 +97,27 @@ class Store:
         """
         whole_file.resolve(self.path)  # before anything is made where a link leads
         whole_file.make_folder(self.path.parent)
-        with lock.held(self.lock_path, self._timeout if timeout is None else timeout) as hold:
+        with self._locked(self._timeout if timeout is None else timeout) as hold:
             for _ in range(_ATTEMPTS):
                 loaded = self._load()
-                before = self._render(loaded.values)
+                before = self._snapshot(loaded.values)
                 result = change(loaded.values)
-                after = self._render(loaded.values)
-                unchanged = before == after and not loaded.damage and not loaded.outdated
-                if unchanged or self._commit(loaded, after, hold):
+                unchanged = before == self._snapshot(loaded.values) and not loaded.damage and not loaded.outdated
+                if unchanged or self._commit(loaded, self._render(loaded.values), hold):
                     return result
         raise CacheError(f"could not write {self.path}: another program keeps changing it without the lock; stop that")
+
+    @contextmanager
+    def _locked(self, timeout: float) -> Iterator[lock.Hold]:
+        """Hold the lock; and then, where the path is a link, that of those who name the file behind it."""
+        target = whole_file.resolve(self.path)
+        behind = target.with_suffix(".lock")
+        if behind == target:
+            raise CacheError(f"{target} cannot be used: its lock would have the same name; give it another ending")
+        with ExitStack() as stack:
+            holds = [stack.enter_context(lock.held(path, timeout)) for path in dict.fromkeys((self.lock_path, behind))]
+            is_by_claim = any(hold.by_claim for hold in holds)
+            yield lock.Hold(self.lock_path, is_by_claim, still=lambda: all(hold.still() for hold in holds))
 
     def probe_lock(self, timeout: float) -> None:
         """Take the lock, wait for it ``timeout`` seconds at most, and let it go; ``CacheError`` where that fails."""
@@ -189,9 +207,10 @@ class Store:
             except FileNotFoundError:  # somebody has swept it
                 hold.confirm()
                 return False
-        if loaded.damage:
+        if loaded.damage and kept is not None:
             self._forget_copies(kept)
-            self._warn(loaded, f"the damaged file is kept as {kept}")
+            if self._told.get(self._seen(loaded)) != kept:
+                self._warn(loaded, kept, f"the damaged file is kept as {kept}")
         # For the day on which the file is damaged; without it the document is just as complete.
         with suppress(OSError), whole_file.beside(self._last_good, data, flush=False) as scratch:
             whole_file.rename(scratch, self._last_good)
@@ -201,9 +220,19 @@ class Store:
         """Keep the bytes of a damaged or older file under a name that is free, or that holds them already."""
         if loaded.raw is None or not (loaded.damage or loaded.outdated):
             return None
+        place = self._place(loaded)
+        if not os.path.lexists(place):
+            with whole_file.explained("write", place), whole_file.beside(place, loaded.raw) as scratch:
+                whole_file.put(scratch, place)
+        return place
+
+    def _place(self, loaded: _Loaded) -> Path:
+        """Say where the bytes of a damaged or older file are kept, or are to be: each who asks gets the same answer."""
         ending, candidates = f"v{loaded.outdated}", []
         if loaded.damage:
-            ending, candidates = f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", self.damaged_copies()[-1:]
+            # By the time of the file, which a reader and the writer after it agree on.
+            ending = f"damaged-{_time_of(loaded.target):%Y%m%dT%H%M%SZ}"
+            candidates = self.damaged_copies()[-1:]
         name = f"{self.path.name}.{ending}"
         place, number = self.path.with_name(name), 0
         while os.path.lexists(place):
@@ -211,12 +240,8 @@ class Store:
             number += 1
             place = self.path.with_name(f"{name}-{number}")
         # A writer that was killed after this point must not make each of its successors keep the same bytes again.
-        for candidate in candidates:
-            if whole_file.holds(candidate, loaded.raw):
-                return candidate
-        with whole_file.explained("write", place), whole_file.beside(place, loaded.raw) as scratch:
-            whole_file.put(scratch, place)
-        return place
+        kept = (candidate for candidate in candidates if whole_file.holds(candidate, loaded.raw or b""))
+        return next(kept, place)
 
     def _forget_copies(self, newest: Path | None) -> None:
         """Remove the oldest damaged files beyond the number kept, but never the one that was just made."""
@@ -226,11 +251,31 @@ class Store:
                 with suppress(OSError):
                     os.unlink(path)
 
+    def _snapshot(self, values: dict[str, Any]) -> bytes:
+        """Give bytes that are others where the values are others, for a fifth of the time that rendering takes."""
+        try:
+            return marshal.dumps(values, 2)  # from version 3 on, who else has a value makes a difference
+        except ValueError:  # no plain value, or nested too deeply: for rendering to refuse
+            return self._render(values)
+
     def _render(self, values: Mapping[str, Any]) -> bytes:
         try:
             return document.render(values)
         except RecursionError:
             raise CacheError(f"could not write {self.path}: the document is nested too deeply") from None
 
-    def _warn(self, loaded: _Loaded, kept: str) -> None:
+    def _seen(self, loaded: _Loaded) -> tuple[Path, int]:
+        return self.path, hash(loaded.raw)
+
+    def _warn(self, loaded: _Loaded, place: Path, kept: str) -> None:
+        self._told[self._seen(loaded)] = place
         self._notify(f"prime-uve: {self.path} is damaged ({loaded.damage}): {loaded.sources}; {kept}")
+
+
+def _time_of(file: Path) -> datetime:
+    """Return when a file was last changed; the present time where that is no good."""
+    try:
+        seconds = os.stat(file).st_mtime
+    except OSError:
+        seconds = -1
+    return datetime.fromtimestamp(seconds, UTC) if 0 <= seconds <= _LAST_SECOND else datetime.now(UTC)

@@ -11,8 +11,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+
+from prime_uve.core.mounts import read_table
 
 BLOCK = 512  # bytes; the unit of st_blocks, whatever the file system has
 WORKERS = 4  # more wait for the interpreter, not for the disk
@@ -161,6 +164,32 @@ def _outermost(measurements: Iterable[Measurement]) -> Iterator[Measurement]:
             yield each
 
 
+class _Crew:
+    """The workers at one mount; `heard` holds when one of them last moved."""
+
+    def __init__(self, folders: Iterable[str], done: SimpleQueue[tuple["_Crew", Measurement]]) -> None:
+        self.waiting = deque(folders)
+        self.left = len(self.waiting)
+        self.heard = time.monotonic()
+        self._done = done
+
+    def start(self) -> None:
+        for _ in range(min(WORKERS, self.left)):
+            # Daemons: what hangs in a call of the system must not hold up the end of the program.
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                folder = self.waiting.popleft()
+            except IndexError:
+                return
+            self._done.put((self, measure(folder, self._hear)))
+
+    def _hear(self) -> None:
+        self.heard = time.monotonic()
+
+
 def measure_all(
     folders: Iterable[str], *, timeout: float = TIMEOUT, progress: Callable[[str], None] = lambda _folder: None
 ) -> dict[str, Measurement]:
@@ -168,41 +197,29 @@ def measure_all(
 
     Args:
         folders: absolute paths.
-        timeout: seconds; when all that is still being measured has stood still for so long, it is given up, and
-            counts as not seen.
+        timeout: seconds; what is being measured on a mount where nothing moves for so long is given up, and counts
+            as not seen.
         progress: called, in this thread, with each folder that is done.
     """
-    waiting = deque(dict.fromkeys(folders))
-    measured = {folder: Measurement(folder, unseen=1) for folder in waiting}
-    done: SimpleQueue[Measurement] = SimpleQueue()
-    beats = deque([time.monotonic()], maxlen=1)
-
-    def work() -> None:
-        while True:
-            try:
-                folder = waiting.popleft()
-            except IndexError:
-                return
-            done.put(measure(folder, lambda: beats.append(time.monotonic())))
-
-    for _ in range(min(WORKERS, len(waiting))):
-        # Daemons: what hangs in a call of the system must not hold up the end of the program.
-        threading.Thread(target=work, daemon=True).start()
-    for _ in measured:
-        found = _next(done, beats, timeout)
-        if found is None:
-            waiting.clear()
-            break
-        measured[found.folder] = found
-        progress(found.folder)
+    measured = {folder: Measurement(folder, unseen=1) for folder in folders}
+    done: SimpleQueue[tuple[_Crew, Measurement]] = SimpleQueue()
+    mounts = read_table()
+    places: dict[str, list[str]] = {}
+    for folder in measured:
+        places.setdefault(mounts.point_of(os.path.normpath(folder)), []).append(folder)
+    crews = [_Crew(inside, done) for inside in places.values()]
+    try:
+        for crew in crews:
+            crew.start()
+        while ends := [crew.heard + timeout for crew in crews if crew.left]:
+            if (rest := max(ends) - time.monotonic()) <= 0:
+                break
+            with suppress(Empty):
+                crew, found = done.get(timeout=rest)
+                crew.left -= 1
+                measured[found.folder] = found
+                progress(found.folder)
+    finally:
+        for crew in crews:
+            crew.waiting.clear()
     return measured
-
-
-def _next(done: SimpleQueue[Measurement], beats: deque[float], timeout: float) -> Measurement | None:
-    """Return the next that is done; ``None`` once nothing has moved for `timeout` seconds."""
-    while (rest := beats[-1] + timeout - time.monotonic()) > 0:
-        try:
-            return done.get(timeout=rest)
-        except Empty:
-            continue
-    return None

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from prime_uve.core import env_file, marker, mounts
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
+from prime_uve.core.discrepancy import NEITHER, Naming, mismatch_sentence, naming_of
 from prime_uve.core.env_syntax import is_plain
 from prime_uve.core.paths import expand, quoted
 from prime_uve.core.presence import (
@@ -35,7 +36,6 @@ __all__ = [
     "ValidationResult",
     "judge",
     "look_at_project",
-    "mismatch_sentence",
     "observe",
     "observe_all",
     "same_place",
@@ -75,6 +75,7 @@ class Observation:
     `registered` and `named` are the environments, absolute, that the registry and the env files name; `registered` is
     empty, and `named` is ``None``, where there is nothing readable that names one. Where both mean one place by way of
     links, `named` is `registered`. `lacks_marker`: the environment is one, and has no marker.
+    `naming` is how it came that `named` and `registered` differ, where they do.
     """
 
     project: str
@@ -84,6 +85,7 @@ class Observation:
     env_file: Sight
     environment: Sight
     lacks_marker: bool = False
+    naming: Naming = NEITHER
 
 
 class Checkout(NamedTuple):
@@ -92,6 +94,7 @@ class Checkout(NamedTuple):
     folder: Sight
     env_file: Sight
     named: str | None
+    naming: Naming = NEITHER
 
 
 class Place(NamedTuple):
@@ -171,7 +174,11 @@ def _look_at_checkout(project: str, mapping: Mapping[str, object], registered: s
         if folder.presence is not Presence.HERE:
             return Checkout(folder, folder, None)
         named, env_sight = _look_at_env_file(project, mapping, machine)
-    return Checkout(folder, env_sight, registered if named and same_place(named, registered) else named)
+    if not named or not registered:
+        return Checkout(folder, env_sight, named)
+    if same_place(named, registered):
+        return Checkout(folder, env_sight, registered)
+    return Checkout(folder, env_sight, named, naming_of(project, registered, machine.environ))
 
 
 def _named_plainly(project: str, machine: Machine) -> str | None:
@@ -194,11 +201,30 @@ def _look_at_place(environment: str) -> Place:
     return Place(HERE, lacks_marker=False)
 
 
+def _look_at_env_file(project: str, mapping: Mapping[str, object], machine: Machine) -> tuple[str | None, Sight]:
+    environ = machine.environ
+    try:
+        reading = env_file.load(project, environ)
+        if reading is None:
+            # An empty mount point looks like a project without an env file.
+            return None, witnessed(project, mapping, machine.mounts)
+        named = env_file.named_environment(reading)  # it refuses what is not to be shown
+        if not is_plain(reading.content):
+            from prime_uve.core.second_reader import refuse_ambiguity
+
+            refuse_ambiguity(reading, environ)
+    except EnvFileError as error:
+        return None, Sight(Presence.UNKNOWN, str(error))
+    else:
+        return named, HERE
+
+
 def _observation(project: str, registered: str, checkout: Checkout, place: Place | None) -> Observation:
     if place is None:
         lost = f"the registry names no environment for {project!r}; register one: prime-uve init {quoted(project)}"
         place = Place(Sight(Presence.UNKNOWN, lost), lacks_marker=False)
-    return Observation(project, registered, checkout.named, checkout.folder, checkout.env_file, *place)
+    folder, env_sight, named, naming = checkout
+    return Observation(project, registered, named, folder, env_sight, *place, naming)
 
 
 def _silence(path: str, project: str, table: mounts.MountTable, timeout: float) -> Sight:
@@ -230,11 +256,15 @@ def _facts(seen: Observation) -> list[tuple[Status, str]]:
         if seen.named is None:
             facts.append(("mismatch", _silence_sentence(project, seen.registered)))
         elif os.path.normpath(seen.named) != os.path.normpath(seen.registered):
-            facts.append(("mismatch", mismatch_sentence(project, registered=seen.registered, named=seen.named)))
+            facts.append(
+                ("mismatch", mismatch_sentence(project, seen.naming, registered=seen.registered, named=seen.named))
+            )
     if seen.environment.presence is Presence.GONE:
-        is_gone = seen.folder.presence is Presence.GONE
-        forget = f"nothing but the mapping is left: prime-uve unregister {quoted(project)}"
-        remedy = forget if is_gone else f"make it: uve sync --project {quoted(project)}"
+        remedy = f"make it: uve sync --project {quoted(project)}"
+        if seen.folder.presence is Presence.GONE:
+            remedy = f"nothing but the mapping is left: prime-uve unregister {quoted(project)}"
+        elif seen.named is not None and any(status == "mismatch" for status, _ in facts):  # uv makes the other one
+            remedy = f"nothing is lost by accepting the file: prime-uve register --accept {quoted(project)}"
         facts.append(("orphaned", f"the environment {seen.registered!r} does not exist; {remedy}"))
     return facts
 
@@ -244,30 +274,3 @@ def _silence_sentence(project: str, registered: str) -> str:
         f"the registry has {registered!r} for {project!r}, but its {env_file.NAME} names no environment; "
         f"write one: prime-uve init {quoted(project)}"
     )
-
-
-def mismatch_sentence(project: str, *, registered: str, named: str) -> str:
-    """Say that registry and env file disagree, and what mends it."""
-    return (
-        f"the registry has {registered!r} for {project!r}, but its {env_file.NAME} names {named!r}; "
-        f"accept the file: prime-uve register --accept {quoted(project)}, "
-        f"or restore it: git -C {quoted(project)} checkout HEAD -- {env_file.NAME}"
-    )
-
-
-def _look_at_env_file(project: str, mapping: Mapping[str, object], machine: Machine) -> tuple[str | None, Sight]:
-    environ = machine.environ
-    try:
-        reading = env_file.load(project, environ)
-        if reading is None:
-            # An empty mount point looks like a project without an env file.
-            return None, witnessed(project, mapping, machine.mounts)
-        named = env_file.named_environment(reading)  # it refuses what is not to be shown
-        if not is_plain(reading.content):
-            from prime_uve.core.second_reader import refuse_ambiguity
-
-            refuse_ambiguity(reading, environ)
-    except EnvFileError as error:
-        return None, Sight(Presence.UNKNOWN, str(error))
-    else:
-        return named, HERE

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from prime_uve.core import git
-from prime_uve.core.hook_text import EVENTS
+from prime_uve.core.hooks.text import EVENTS
 from prime_uve.core.paths import quoted
 from prime_uve.errors import RefusalError
 
@@ -116,14 +116,12 @@ def configured(folder: str) -> list[Configured]:
     for item in os.fsdecode(answer).split("\0")[:-1]:
         key, _, value = item.partition("\n")
         name, _, kind = key.removeprefix("hook.").rpartition(".")
-        match kind:
-            case "command":
-                commands[name] = value
-            case "enabled":
-                disabled[name] = value.lower() in ("false", "no", "off", "0")
-            case "event":
-                # An empty value takes all earlier ones back.
-                events[name] = [*events.get(name, []), value] if value else []
+        if kind == "command":
+            commands[name] = value
+        elif kind == "enabled":
+            disabled[name] = value.lower() in ("false", "no", "off", "0")
+        else:  # an empty event takes all earlier ones back
+            events[name] = [*events.get(name, []), value] if value else []
     off = {name for name, is_off in disabled.items() if is_off}
     return [
         Configured(name, commands[name], tuple(event for event in named if event not in off))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prime_uve.core.hook_text import EVENTS, Author, author, digest, filled, shipped_text
+from prime_uve.core.hooks.text import EVENTS, Author, author, digest, filled, shipped_text
 from tests import staging
 from tests.isolation import ROOT
 

@@ -4,14 +4,15 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from prime_uve.core.hook_text import EVENTS, Author, author, filled, shipped_text
-from prime_uve.core.hooks import Change, Step, carry_out, plan_install, plan_uninstall
-from prime_uve.core.hooks_folder import KEPT, find_hooks, installed_tool
+from prime_uve.core.hooks.folder import KEPT, HooksFolder, find_hooks, installed_tool
+from prime_uve.core.hooks.native import Change, Step, carry_out, plan_install, plan_uninstall
+from prime_uve.core.hooks.text import EVENTS, Author, author, filled, shipped_text
 from prime_uve.errors import PrimeUveError, ProjectError, RefusalError
 from tests.commands import SCRIPTS, Git, Run
 from tests.native import install, script, uninstall
@@ -302,13 +303,59 @@ def test_a_hook_that_looks_at_its_name_is_chained_by_force(repo: Path, hooks: Pa
     assert facts(hooks) == before
 
 
-def test_what_comes_between_plan_and_deed_is_not_overwritten(repo: Path, hooks: Path) -> None:
+def _nothing(_repo: Path) -> None:
+    pass
+
+
+def _somebodys(repo: Path) -> None:
+    script(repo / ".git/hooks/pre-commit", "echo before")
+
+
+def _ours(repo: Path) -> None:
     install(repo)
-    steps = plan_uninstall(find_hooks(str(repo)))
+
+
+def _ours_of_another_release(repo: Path) -> None:
+    install(repo)
+    _older(repo / ".git/hooks/pre-commit")
+
+
+PLANS = [
+    (_nothing, plan_install),
+    (_somebodys, plan_install),
+    (_ours_of_another_release, plan_install),
+    (_ours, plan_uninstall),
+]
+
+
+@pytest.mark.parametrize(("before", "plan"), PLANS)
+def test_what_comes_between_plan_and_deed_is_not_lost(
+    repo: Path, hooks: Path, before: Callable[[Path], None], plan: Callable[[HooksFolder], list[Step]]
+) -> None:
+    before(repo)
+    steps = plan(find_hooks(str(repo)))
     theirs = script(hooks / "pre-commit", "echo theirs").read_bytes()
-    with pytest.raises(RefusalError, match="has just become another's"):
+    with suppress(RefusalError):
         carry_out(steps)
-    assert (hooks / "pre-commit").read_bytes() == theirs
+    kept = hooks / f"pre-commit{KEPT}"
+    assert theirs in [path.read_bytes() for path in (hooks / "pre-commit", kept) if path.exists()]
+
+
+def test_of_two_who_keep_a_hook_at_once_neither_loses_it(repo: Path, hooks: Path) -> None:
+    theirs = script(hooks / "pre-commit", "echo theirs").read_bytes()
+    first, second = (plan_install(find_hooks(str(repo))) for _ in range(2))
+    carry_out(first)
+    carry_out(second)
+    assert (hooks / f"pre-commit{KEPT}").read_bytes() == theirs
+    assert changes(install(repo)) == {Change.NOTHING}
+
+
+def test_a_legacy_hook_of_ours_that_nobody_runs_does_not_count(repo: Path, hooks: Path) -> None:
+    install(repo)
+    (hooks / "pre-commit").rename(hooks / "pre-commit.legacy")
+    theirs = script(hooks / "pre-commit", "echo theirs").read_bytes()
+    assert {step.event: step.change for step in install(repo)}["pre-commit"] is Change.CHAIN
+    assert (hooks / f"pre-commit{KEPT}").read_bytes() == theirs
 
 
 # A folder of others
@@ -373,25 +420,49 @@ def test_a_file_in_the_place_of_the_folder_is_a_sentence(repo: Path, hooks: Path
     assert hooks.read_text() == ""
 
 
-WITHOUT_LINKS = """
+INJECTED = """
     import os, sys
-    from prime_uve.core import hooks
-    from tests.native import install
-    def refused(event, args):
-        if event == "os.link":
-            raise OSError(1, "Operation not permitted")
-    sys.addaudithook(refused)
     from pathlib import Path
-    install(Path(sys.argv[1]))
+    from prime_uve.errors import PrimeUveError
+    from tests.native import install
+    def hook(event, args):
+        {}
+    sys.addaudithook(hook)
+    try:
+        install(Path(sys.argv[1]))
+    except PrimeUveError as error:
+        sys.exit(str(error))
 """
+
+
+def install_with(fault: str, repo: Path, run: Run) -> str:
+    """Install while something goes wrong, which is said in Python and looks at each `event`; return what is told."""
+    root = Path(__file__).parents[3]
+    code = dedent(INJECTED).format(fault)
+    done = run(sys.executable, "-c", code, repo, cwd=root, env={"PYTHONPATH": str(root)})
+    assert done.returncode == bool(done.stderr), done.stderr
+    return done.stderr
 
 
 def test_a_file_system_without_hard_links_keeps_hooks_all_the_same(repo: Path, hooks: Path, run: Run) -> None:
     script(hooks / "pre-commit", "echo theirs")
     before = facts(hooks)
-    root = Path(__file__).parents[2]
-    done = run(sys.executable, "-c", dedent(WITHOUT_LINKS), repo, cwd=root, env={"PYTHONPATH": str(root)})
-    assert done.returncode == 0, done.stderr
+    assert install_with('if event == "os.link": raise OSError(1, "Operation not permitted")', repo, run) == ""
     assert facts(hooks)[f"pre-commit{KEPT}"] == before["pre-commit"]
     uninstall(repo)
     assert facts(hooks) == before
+
+
+def test_a_name_that_is_taken_at_the_last_moment_is_not_overwritten(repo: Path, hooks: Path, run: Run) -> None:
+    script(hooks / "pre-commit", "echo theirs")
+    before = facts(hooks)
+    said = install_with('if event == "os.link": open(args[1], "w").write("another")', repo, run)
+    assert "File exists" in said
+    assert facts(hooks)["pre-commit"] == before["pre-commit"]
+    assert (hooks / f"pre-commit{KEPT}").read_text() == "another"
+
+
+def test_a_hook_that_cannot_be_replaced_leaves_nothing_behind(repo: Path, hooks: Path, run: Run) -> None:
+    said = install_with('if event == "os.rename": raise OSError(28, "No space left on device")', repo, run)
+    assert "No space left on device; see who may: ls -ld " in said
+    assert facts(hooks) == {}

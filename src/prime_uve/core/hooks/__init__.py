@@ -1,0 +1,1 @@
+"""Git hooks: the text of ours, where they are installed, and who runs them."""
