@@ -155,10 +155,12 @@ def _insist_on_one(flags: dict[str, bool], *, has_paths: bool, is_narrowed: bool
 
 def _checkout_here(cache: Cache) -> str | None:
     """Return the checkout of the working directory; one that has moved here claims what is registered elsewhere."""
+    here = os.path.realpath(working_directory())
+    if here in cache.rows():
+        return here
     try:
-        here = os.path.realpath(working_directory())
-        return here if here in cache.rows() else find_env_root(here)
-    except PrimeUveError:
+        return find_env_root(here)
+    except ProjectError:
         return None
 
 

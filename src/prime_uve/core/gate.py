@@ -74,12 +74,22 @@ def protected(registry: Path) -> dict[Identity, str]:
     }
     found: dict[Identity, str] = {}
     for what, place in places.items():
-        folder, below = os.path.realpath(place), ""
-        while folder != below:
+        for folder in _upwards(place):
             with suppress(OSError):
                 found.setdefault(identity(os.stat(folder)), what)
-            folder, below = os.path.dirname(folder), folder
     return found
+
+
+def _upwards(place: str) -> Iterator[str]:
+    """Yield a folder and those that it lies in, links followed; nothing for a working directory that is gone."""
+    try:
+        folder = os.path.realpath(place)
+    except OSError:
+        return
+    yield folder
+    while os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+        yield folder
 
 
 class Gate:
