@@ -38,6 +38,21 @@ def milliseconds(action: Callable[[], object]) -> float:
     return (time.perf_counter() - begin) * 1000
 
 
+def rows() -> list[tuple[str, float, float]]:
+    """Return what goes into the table of all measures: name, goal (at most), and value, a ratio."""
+    before = os.environ.get("HOME", "")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["HOME"] = str(Path(folder).resolve())
+        try:
+            fill(Path.home(), 1000)
+            run("list")
+            pairs = [(milliseconds(lambda: run("list")), milliseconds(lambda: run("--version"))) for _ in range(RUNS)]
+        finally:
+            os.environ["HOME"] = before
+    ratio = statistics.median(one / two for one, two in pairs)
+    return [("prime-uve list of 1,000 mappings, against prime-uve --version", 2.0, ratio)]
+
+
 def compared(name: str, action: Callable[[], object], other: str, reference: Callable[[], object]) -> None:
     """Print the medians of two actions that take turns, and of their ratios."""
     action()

@@ -51,13 +51,17 @@ def run(command: Command) -> float:
     Raises:
         RuntimeError: it failed.
     """
-    os.chdir(command.cwd)
     argv = [os.fspath(word) for word in command.argv]
     silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
-    begin = time.perf_counter()
-    pid = os.posix_spawn(argv[0], argv, command.env, file_actions=silent)
-    _, status = os.waitpid(pid, 0)
-    taken = time.perf_counter() - begin
+    here = os.getcwd()
+    os.chdir(command.cwd)
+    try:
+        begin = time.perf_counter()
+        pid = os.posix_spawn(argv[0], argv, command.env, file_actions=silent)
+        _, status = os.waitpid(pid, 0)
+        taken = time.perf_counter() - begin
+    finally:
+        os.chdir(here)
     if status != 0:
         raise RuntimeError(f"exit status {os.waitstatus_to_exitcode(status)}: {argv}")
     return taken

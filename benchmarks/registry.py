@@ -5,6 +5,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,27 +88,26 @@ def _adding(here: Scene) -> list[Row]:
 
 
 def _together(here: Scene) -> list[Row]:
+    """Let many processes add; what the published one loses is no throughput, so the time is that of a kept mapping."""
     what = f"{PROCESSES} processes adding {ADDS} each"
     pythons = _pair(here) or (Path(sys.executable),)
-    kept, taken = [], []
+    lost, each = [], []
     for number, python in enumerate(pythons):
         folder = here.folder / f"together-{number}"
         folder.mkdir()
         runs = [_add_together(python, folder / f"{run}.json") for run in range(3)]
-        kept.append(min(run[0] for run in runs))
-        taken.append(statistics.median(run[1] for run in runs))
-    time_ratio = taken[0] / taken[1] if len(taken) > 1 else None
+        lost.append(max(PROCESSES * ADDS - kept for kept, _ in runs))
+        each.append(statistics.median(seconds / kept for kept, seconds in runs))
     return [
-        (f"{what}: lost", 0, PROCESSES * ADDS - kept[0], "mappings"),
-        *((f"{what}: lost by the published one", None, PROCESSES * ADDS - many, "mappings") for many in kept[1:]),
-        (f"{what}: time against the published one", 1.0, time_ratio, "x"),
+        (f"{what}: lost", 0, lost[0], "mappings"),
+        *((f"{what}: lost by the published one", None, many, "mappings") for many in lost[1:]),
+        (f"{what}: time of each that is kept", None, each[0] * 1000, "ms"),
+        (f"{what}: the same, against the published one", 1.0, each[0] / each[1] if each[1:] else None, "x"),
     ]
 
 
 def _add_together(python: Path, registry: Path) -> tuple[int, float]:
     """Return how many mappings are there afterwards, and the seconds from the word to go."""
-    import time
-
     started = [
         subprocess.Popen(
             [python, "-c", ADD_TOGETHER, registry, f"n{number}", str(ADDS)],
@@ -120,8 +120,15 @@ def _add_together(python: Path, registry: Path) -> tuple[int, float]:
             process.stdout.readline()
     begin = time.perf_counter()
     for process in started:
-        process.communicate("go\n")
-    return len(Cache(registry).list_all()), time.perf_counter() - begin
+        if process.stdin is not None:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+    for process in started:
+        process.wait()
+    taken = time.perf_counter() - begin
+    for process in started:
+        process.communicate()
+    return len(Cache(registry).list_all()), taken
 
 
 def _valid(here: Scene, size: int) -> Path:

@@ -118,6 +118,35 @@ def test_adds_nothing_to_the_environment_and_changes_no_byte_in_any_locale(
     assert got == {os.fsencode(name): os.fsencode(value) for name, value in expected.items()}
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        pytest.param(("en_US", "ISO-8859-1"), 0, id="Latin 1"),
+        pytest.param(("ja_JP", "EUC-JP"), 2, id="EUC-JP, of which Python cannot give back all that it reads"),
+    ],
+)
+def test_a_locale_that_is_not_utf_8(ready: Path, tmp_path: Path, names: tuple[str, str], expected: int) -> None:
+    source, charset = names
+    locale = ".".join(names)
+    localedef = shutil.which("localedef")
+    if localedef is not None:
+        commands.run(localedef, "-i", source, "-f", charset, tmp_path / locale, cwd=tmp_path)
+    if not (tmp_path / locale).exists():
+        pytest.skip("this locale cannot be made here")
+    (tmp_path / "uv").write_text('#!/bin/sh\nprintf %s "$2"\n')
+    (tmp_path / "uv").chmod(0o755)
+    word = bytes(range(1, 256))
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    given = {"HOME": os.environ["HOME"], "PATH": path, "LC_ALL": locale, "LOCPATH": str(tmp_path)}
+    done = subprocess.run(
+        [commands.SCRIPTS / "uve", b"run", word], cwd=ready, env=given, capture_output=True, check=False, timeout=60
+    )
+    assert done.returncode == expected, done.stderr
+    if expected:
+        assert done.stderr.endswith(b"use another: export LC_ALL=C.UTF-8\n")
+    assert done.stdout == (b"" if expected else word)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a terminal with jobs is POSIX")
 class TestAtATerminal:
     """The same session with uv and with uve, in a shell with job control."""

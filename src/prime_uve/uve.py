@@ -189,6 +189,7 @@ def execute(uv: str, args: "Sequence[str]", environ: "dict[str, str]") -> int:
 
     Raises:
         UvNotFoundError: `uv` cannot be started.
+        PrimeUveError: the locale is one that cannot give back every byte that it has read.
     """
     try:
         if sys.platform == "win32":
@@ -202,6 +203,10 @@ def execute(uv: str, args: "Sequence[str]", environ: "dict[str, str]") -> int:
         _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
         _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
         return os.execve(uv, [uv, *args], environ)
+    except UnicodeEncodeError as error:
+        raise PrimeUveError(
+            "an argument or a variable has bytes that this locale does not know; use another: export LC_ALL=C.UTF-8"
+        ) from error
     except OSError as error:
         raise UvNotFoundError(
             f"cannot run {uv!r}: {error.strerror}; install uv anew: pip install 'prime-uve[uv]'"
