@@ -9,8 +9,8 @@ import pytest
 
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache, CacheError
+from prime_uve.core.environment import TRASH
 from prime_uve.core.inventory import Claim, Environment, Source, take_inventory
-from prime_uve.core.inventory.environment import TRASH
 from prime_uve.core.inventory.ownership import PROTECTING
 from prime_uve.core.validation.presence import Presence
 from tests.core import checkouts
@@ -82,6 +82,7 @@ def test_taking_it_writes_nothing(cache: Cache, project: Path, home: Path, tmp_p
     [
         pytest.param("version = 3.11.4\n", "3.11.4", id="by the standard library"),
         pytest.param("uv = 0.13.9\nversion_info=3.14.0rc1\n", "3.14.0rc1", id="by uv"),
+        pytest.param("\n" * 65_000 + "version = 3.12.1\n", "3.12.1", id="below very many empty lines"),
         pytest.param("home = /usr/bin\n", None, id="not at all"),
         pytest.param("version = \x1b[31m\n", None, id="what a terminal obeys"),
         pytest.param("version = 3.12\n" + "#" * (1 << 16), None, id="too large"),

@@ -22,7 +22,7 @@ LEFTHOOK = tuple(
     for ending in ("yml", "yaml", "toml", "json", "jsonc")
 )
 SYNCED = ("post-checkout", "post-merge", "post-rewrite")
-_COMMENT = re.compile(r"(?m)^\s*#.*$")
+_COMMENT = re.compile(r"(?m)^[ \t]*#.*$")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from prime_uve.core.deadline import Look, answers
-from prime_uve.core.inventory.environment import UNREAD, Child, Folder, children, look_into
+from prime_uve.core.environment import UNREAD, Child, Folder, children, look_into
 from prime_uve.core.inventory.ownership import Checkout, Claim, Sighting, Source, checkout_of, is_doubtful, look_closer
 from prime_uve.core.inventory.spelling import Places, folded
 from prime_uve.core.mounts import read_table

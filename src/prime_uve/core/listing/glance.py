@@ -6,12 +6,12 @@ the registered path letter for letter, for every reader, and that path is a fold
 """
 
 import os
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from prime_uve.core.env_file import KEY, LOCAL_NAME, NAME
+from prime_uve.core.env_file import KEY, LOCAL_NAME, NAME, is_absent
 from prime_uve.core.env_syntax import plain_values
+from prime_uve.core.environment import version_in
 from prime_uve.core.marker import ENVIRONMENT_SIGN
 from prime_uve.core.marker import NAME as MARKER
 from prime_uve.core.paths import portable
@@ -21,7 +21,6 @@ _PLAIN = "/-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  #
 _HOME = "${HOME}"
 _MOST = 4096  # bytes that are read of a file
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_VERSION = re.compile(rb"^version(?:_info)?[ \t]*=[ \t]*([!-~]+)[ \t\r]*$", re.MULTILINE)
 _ENV_FILE, _LOCAL_FILE = os.sep + NAME, os.sep + LOCAL_NAME
 _CONFIGURATION, _MARKER = os.sep + ENVIRONMENT_SIGN, os.sep + MARKER
 
@@ -71,9 +70,9 @@ def glance(project: str, venv_path: str, place: str, repositories: Repositories)
         return None
     if content != f"{KEY}={venv_path}\n".encode() and not _names(content, venv_path):
         return None
-    if not _is_absent(project + _LOCAL_FILE):
+    if not is_absent(project + _LOCAL_FILE):
         return None
-    return Glance(place, python_of(place), last_use_of(place), repositories.of(project))
+    return Glance(place, _python_of(place), _last_use_of(place), repositories.of(project))
 
 
 def _names(content: bytes, venv_path: str) -> bool:
@@ -81,26 +80,14 @@ def _names(content: bytes, venv_path: str) -> bool:
     return len(content) < _MOST and (plain_values(content) or {}).get(KEY) == venv_path
 
 
-def _is_absent(path: str) -> bool:
+def _python_of(environment: str) -> str | None:
     try:
-        os.lstat(path)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def python_of(environment: str) -> str | None:
-    """Return the version that the ``pyvenv.cfg`` of an environment names, as uv or the standard library writes it."""
-    try:
-        found = _VERSION.search(_read(environment + _CONFIGURATION))
+        return version_in(_read(environment + _CONFIGURATION))
     except (OSError, ValueError):
         return None
-    return found[1].decode() if found else None
 
 
-def last_use_of(environment: str) -> float | None:
+def _last_use_of(environment: str) -> float | None:
     """Return when an environment was last used, in POSIX seconds, where its marker tells."""
     try:
         return os.stat(environment + _MARKER).st_mtime

@@ -11,7 +11,7 @@ import stat
 from contextlib import suppress
 from errno import EEXIST
 
-from prime_uve.core.inventory.environment import TRASH
+from prime_uve.core.environment import TRASH
 from prime_uve.core.paths import quoted
 from prime_uve.core.removal.gate import (
     FOLDER,

@@ -9,7 +9,7 @@ from prime_uve.core import marker
 from prime_uve.core.paths import read_regular
 
 CONFIGURATION_SIZE = 1 << 16  # bytes
-_VERSION = re.compile(rb"^\s*version(?:_info)?[ \t]*=([^\r\n]*)", re.MULTILINE)
+_VERSION = re.compile(rb"^[ \t]*version(?:_info)?[ \t]*=([^\r\n]*)", re.MULTILINE)
 TRASH = ".trash"  # in a base: what is being removed
 
 
@@ -46,7 +46,7 @@ def look_into(folder: str) -> Folder:
         configuration = read_regular(f"{folder}{os.sep}{marker.ENVIRONMENT_SIGN}", CONFIGURATION_SIZE)
     except (OSError, ValueError):
         return Folder(owner=owner, last_used=last_used)
-    return Folder(is_environment=True, python=_version(configuration), owner=owner, last_used=last_used)
+    return Folder(is_environment=True, python=version_in(configuration), owner=owner, last_used=last_used)
 
 
 def children(base: str) -> Iterator[Child]:
@@ -65,8 +65,8 @@ def children(base: str) -> Iterator[Child]:
                 yield Child(entry.path, entry.is_symlink(), entry.is_dir(follow_symlinks=False))
 
 
-def _version(configuration: bytes) -> str | None:
-    """Return what uv (``version_info``) or the standard library (``version``) has written."""
+def version_in(configuration: bytes) -> str | None:
+    """Return the version that a ``pyvenv.cfg`` names, as uv (``version_info``) or the standard library writes it."""
     match = _VERSION.search(configuration)
     text = match[1].strip().decode(errors="replace") if match else ""
     return text if text and text.isprintable() else None
