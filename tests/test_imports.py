@@ -47,7 +47,7 @@ FLOORS = [
     {"sync"},
     {"hook"},
     {"cli.__init__", "cli.output"},
-    {"cli.measures", "cli.options"},
+    {"cli.measures", "cli.options", "cli.question"},
     {"cli.check", "cli.doctor", "cli.hook", "cli.init", "cli.keep", "cli.list", "cli.prune"},
     {"cli.register", "cli.repair", "cli.unkeep", "cli.unregister"},
     {"cli.main"},

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Run
+from tests.terminal import INTERRUPT, converse
 
 
 @pytest.fixture
@@ -69,6 +70,21 @@ def test_rebuilding_without_a_terminal_shows_the_rows_and_needs_yes(registered: 
     assert f"added    {registered}" in done.stdout
     assert "--yes" in done.stderr
     assert not registry.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [("y\n", 0, "wrote 1 rows"), ("n\n", 1, "nothing was changed"), (INTERRUPT, 130, "interrupted")],
+    ids=["yes", "no", "ctrl-c"],
+)
+def test_rebuilding_at_a_terminal_asks(registered: Path, home: Path, answer: str, code: int, said: str) -> None:
+    registry = home / ".prime-uve/cache.json"
+    registry.unlink()
+    rebuild = ("prime-uve", "doctor", "--rebuild", str(registered.parent))
+    found, output = converse(*rebuild, cwd=registered, prompt="[y/N]", answer=answer)
+    assert found == code, output
+    assert said in output
+    assert registry.exists() == (code == 0)
 
 
 def test_rebuilding_brings_the_mapping_back(registered: Path, run: Run, home: Path) -> None:

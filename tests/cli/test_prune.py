@@ -122,6 +122,20 @@ def test_without_a_terminal_it_does_not_ask(call: Run, ground: Ground, home: Pat
     assert not orphan.exists()
 
 
+def test_with_a_closed_standard_input_it_does_not_ask(ground: Ground, run: Run, tmp_path: Path) -> None:
+    orphan = ground.orphan("orphan")
+    done = run("sh", "-c", 'exec "$0" prune --orphan <&-', SCRIPTS / "prime-uve", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert NOBODY in done.stderr
+    assert orphan.exists()
+
+
+def test_with_a_closed_standard_error_it_shows_no_progress(ground: Ground, run: Run, tmp_path: Path) -> None:
+    orphan = ground.orphan("orphan")
+    done = run("sh", "-c", 'exec "$0" prune --orphan --yes 2>&-', SCRIPTS / "prime-uve", cwd=tmp_path)
+    assert (done.returncode, orphan.exists()) == (0, False)
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "stays"),
     [

@@ -1,7 +1,6 @@
 """``prime-uve doctor``: what is the matter with this machine, and the registry anew from what there is."""
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -9,6 +8,7 @@ import click
 
 from prime_uve.cli.options import existing, json_option, open_registry
 from prime_uve.cli.output import emit_json, progress, say, warn
+from prime_uve.cli.question import is_confirmed
 from prime_uve.core.cache import Cache
 from prime_uve.core.diagnosis import diagnose
 from prime_uve.core.diagnosis.finding import Finding, Level
@@ -65,28 +65,31 @@ def _rebuild(cache: Cache, roots: Sequence[str], *, is_sure: bool, as_json: bool
     if not as_json:
         for registration in wanted:
             say(f"{registration.outcome:<8} {registration.project} {registration.venv_path}")
-    if wanted and not is_sure:
-        _ask(len(wanted))
+    if wanted and not (is_sure or _is_wanted(len(wanted))):
+        warn("nothing was changed")
+        return 1
     done = carry_out(cache, wanted)
     troubles = [*found.troubles, *(registration.message for registration in left)]
-    _report(done, troubles, found=len(found.environments), as_json=as_json)
+    _report(cache, done, troubles, found=len(found.environments), as_json=as_json)
     return 1 if troubles else 0
 
 
-def _ask(count: int) -> None:
-    if not sys.stdin.isatty():
-        raise RefusalError(f"this would write {count} rows; if that is right: prime-uve doctor --rebuild --yes")
-    if not click.confirm(f"Write {count} rows into the registry?", default=False, err=True):
-        raise click.Abort
+def _is_wanted(count: int) -> bool:
+    """Ask, and return the answer.
+
+    Raises:
+        RefusalError: there is nobody to ask.
+    """
+    return is_confirmed(
+        f"Write {count} rows into the registry?",
+        otherwise=f"this would write {count} rows; if that is right: prime-uve doctor --rebuild --yes",
+    )
 
 
-def _report(done: Sequence[Registration], troubles: Sequence[str], *, found: int, as_json: bool) -> None:
+def _report(cache: Cache, done: Sequence[Registration], troubles: Sequence[str], *, found: int, as_json: bool) -> None:
     if as_json:
         emit_json({"registered": [asdict(registration) for registration in done], "troubles": troubles})
         return
-    say(
-        f"found {found} checkouts, wrote {len(done)} rows"
-        + (f" into {os.fspath(open_registry().path)!r}" if done else "")
-    )
+    say(f"found {found} checkouts, wrote {len(done)} rows" + (f" into {os.fspath(cache.path)!r}" if done else ""))
     for trouble in troubles:
         warn(trouble)

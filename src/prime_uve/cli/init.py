@@ -8,10 +8,10 @@ import click
 
 from prime_uve.cli.options import absolute, json_option, open_registry, path_argument
 from prime_uve.cli.output import emit_json, say, warn
+from prime_uve.cli.question import is_confirmed
 from prime_uve.core.initialization import Plan, carry_out, plan
 from prime_uve.core.paths import portable
 from prime_uve.core.project import find_project_root
-from prime_uve.errors import RefusalError
 from prime_uve.sync import sync
 
 
@@ -66,10 +66,10 @@ def _is_wanted(made: Plan, *, again: str) -> bool:
     changes += [f"move {path!r}, which cannot be used, to {aside!r}" for path, aside in made.set_aside.items()]
     if not changes:
         return True
-    question = "; ".join(changes)
-    if not sys.stdin.isatty():
-        raise RefusalError(f"this would {question}; if that is right: prime-uve init {again}")
-    return click.confirm(f"This will {question}. Go on?", default=False, err=True)
+    what = "; ".join(changes)
+    return is_confirmed(
+        f"This will {what}. Go on?", otherwise=f"this would {what}; if that is right: prime-uve init {again}"
+    )
 
 
 def _document(made: Plan, *, dry_run: bool) -> dict[str, object]:

@@ -57,7 +57,7 @@ def is_terminal() -> bool:
 @contextmanager
 def progress(doing: str, *, is_shown: bool) -> Iterator[Callable[[str], None]]:
     """Give a function that tells a person what is being worked on: a bar on stderr, if that is a terminal."""
-    if not is_shown or not sys.stderr.isatty():
+    if not is_shown or sys.stderr is None or not sys.stderr.isatty():
         yield lambda _item: None
         return
     from rich.console import Console

@@ -1,7 +1,6 @@
 """``prime-uve prune``: delete environments that nobody needs any more."""
 
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ import click
 from prime_uve.cli.measures import duration, shown_day, shown_size, size, stamp
 from prime_uve.cli.options import absolute, json_option, open_registry
 from prime_uve.cli.output import emit_json, progress, say, table, warn
+from prime_uve.cli.question import is_confirmed
 from prime_uve.core.cache import Cache
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.env_file import NAME
@@ -18,7 +18,7 @@ from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import bases, is_inside, working_directory
 from prime_uve.core.project import find_env_root
 from prime_uve.core.removal import Choice, Plan, Refusal, Report, Target, execute, plans
-from prime_uve.errors import PrimeUveError, ProjectError, RefusalError
+from prime_uve.errors import PrimeUveError, ProjectError
 
 
 @click.command
@@ -200,9 +200,10 @@ def _is_wanted(found: Plan) -> bool:
         RefusalError: there is nobody to ask.
     """
     what = f"{_count(len(found.targets), 'environment')}, {shown_size(found.freed)}"
-    if not sys.stdin.isatty():
-        raise RefusalError(f"this would delete {what}, and there is nobody to ask; if that is right, add --yes")
-    return click.confirm(f"Delete {what}?", default=False, err=True)
+    return is_confirmed(
+        f"Delete {what}?",
+        otherwise=f"this would delete {what}, and there is nobody to ask; if that is right, add --yes",
+    )
 
 
 def _show_plan(found: Plan) -> None:

@@ -1,16 +1,15 @@
 """``prime-uve repair``: put right what a move has left."""
 
-import sys
 from dataclasses import asdict
 
 import click
 
 from prime_uve.cli.options import json_option, open_registry, path_argument, require_environment
 from prime_uve.cli.output import emit_json, say, warn
+from prime_uve.cli.question import is_confirmed
 from prime_uve.core.paths import expand, quoted
 from prime_uve.core.registration import OWNED, Outcome, Registration
 from prime_uve.core.repair import Plan, carry_out, plan
-from prime_uve.errors import RefusalError
 
 
 @click.command
@@ -43,12 +42,11 @@ def _has_moved(made: Plan) -> bool:
         RefusalError: there is nobody to ask.
     """
     found = f"{made.registration.venv_path!r} belongs to {made.absent!r}, which is not there, or out of reach"
-    if not sys.stdin.isatty():
-        raise RefusalError(
-            f"{found}; if it has moved to {made.registration.project!r}: "
-            f"prime-uve repair --yes {quoted(made.registration.project)}"
-        )
-    return click.confirm(f"{found}. Has it moved to {made.registration.project!r}?", default=False, err=True)
+    project = made.registration.project
+    return is_confirmed(
+        f"{found}. Has it moved to {project!r}?",
+        otherwise=f"{found}; if it has moved to {project!r}: prime-uve repair --yes {quoted(project)}",
+    )
 
 
 def _report(made: Plan, done: Registration) -> None:

@@ -72,6 +72,7 @@ TOML = f'hooks = [{{ id = "{CHECK}" }}]\n'
 CONFIGURED: dict[str, tuple[Callable[[Path], None], str, str, tuple[str, str]]] = {
     "pre-commit, both": (_pre_commit, YAML, BOTH, ("pre-commit", "pre-commit")),
     "pre-commit, the check alone": (_pre_commit, YAML, f"- id: {CHECK}\n", ("pre-commit", "")),
+    "pre-commit, very many empty lines": (_pre_commit, YAML, "\n" * 400_000 + BOTH, ("pre-commit", "pre-commit")),
     "pre-commit, a comment": (_pre_commit, YAML, f"# - id: {CHECK}\n", ("", "")),
     "pre-commit, by way of uv": (_pre_commit, YAML, "entry: uv run prime-uve check\n", ("pre-commit", "")),
     "pre-commit, the file of prek": (_pre_commit, "prek.toml", TOML, ("", "")),
