@@ -398,7 +398,7 @@ class TestBesideAFramework:
         assert run(framework, "install", cwd=repo).returncode == 0
         self.both_count(repo, run)
         before = tree(repo / ".git/hooks")
-        assert {step.change for step in install(repo)} == {"unchanged"}
+        assert {step.action for step in install(repo)} == {"unchanged"}
         assert tree(repo / ".git/hooks") == before
         uninstall(repo)
         assert os.listdir(repo / ".git/hooks") == ["pre-commit"]

@@ -8,7 +8,7 @@ from prime_uve.cli.options import json_option, path_argument
 from prime_uve.cli.output import emit_json, say, table, warn
 from prime_uve.core.hooks import configured
 from prime_uve.core.hooks.folder import HooksFolder, find_hooks, installed_tool
-from prime_uve.core.hooks.native import Change, Step, carry_out, plan_install, plan_uninstall
+from prime_uve.core.hooks.native import Action, Step, carry_out, plan_install, plan_uninstall
 from prime_uve.core.hooks.status import Coverage, coverage
 
 global_option = click.option(
@@ -37,7 +37,7 @@ def install(path: str, *, is_global: bool, force: bool, as_json: bool) -> int:
     """
     if is_global:
         changed = configured.install(path, installed_tool())
-        return _report_global(changed, Change.INSTALL, as_json=as_json)
+        return _report_global(changed, Action.INSTALL, as_json=as_json)
     folder = find_hooks(path)
     steps = plan_install(folder, force=force)
     carry_out(steps)
@@ -59,7 +59,7 @@ def uninstall(path: str, *, is_global: bool, force: bool, as_json: bool) -> int:
     In the repository of PATH (default: here). What is not ours stays as it is.
     """
     if is_global:
-        return _report_global(configured.uninstall(path), Change.REMOVE, as_json=as_json)
+        return _report_global(configured.uninstall(path), Action.REMOVE, as_json=as_json)
     folder = find_hooks(path)
     steps = plan_uninstall(folder, force=force)
     carry_out(steps)
@@ -96,18 +96,18 @@ def _remedies(found: list[Coverage]) -> list[str]:
 
 def _report(folder: HooksFolder, steps: list[Step], *, as_json: bool) -> int:
     if as_json:
-        emit_json({"hooks": folder.path, "events": {step.event: step.change for step in steps}})
+        emit_json({"hooks": folder.path, "events": {step.event: step.action for step in steps}})
     else:
         for step in steps:
-            say(f"{step.change:<12} {step.path}")
+            say(f"{step.action:<12} {step.path}")
     for step in steps:
         if step.note:
             warn(step.note)
-    return 1 if any(step.change is Change.LEAVE for step in steps) else 0
+    return 1 if any(step.action is Action.LEAVE for step in steps) else 0
 
 
-def _report_global(changed: dict[str, bool], change: Change, *, as_json: bool) -> int:
-    outcomes = {event: change if is_changed else Change.NOTHING for event, is_changed in changed.items()}
+def _report_global(changed: dict[str, bool], action: Action, *, as_json: bool) -> int:
+    outcomes = {event: action if is_changed else Action.NOTHING for event, is_changed in changed.items()}
     if as_json:
         emit_json({"hooks": None, "events": outcomes})
     else:

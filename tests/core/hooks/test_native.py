@@ -11,7 +11,7 @@ from textwrap import dedent
 import pytest
 
 from prime_uve.core.hooks.folder import KEPT, HooksFolder, find_hooks, installed_tool
-from prime_uve.core.hooks.native import Change, Step, carry_out, plan_install, plan_uninstall
+from prime_uve.core.hooks.native import Action, Step, carry_out, plan_install, plan_uninstall
 from prime_uve.core.hooks.text import EVENTS, Author, author, filled, shipped_text
 from prime_uve.errors import PrimeUveError, ProjectError, RefusalError
 from tests.commands import SCRIPTS, Git, Run
@@ -29,8 +29,8 @@ def hooks(repo: Path) -> Path:
     return folder
 
 
-def changes(steps: list[Step]) -> set[Change]:
-    return {step.change for step in steps}
+def actions(steps: list[Step]) -> set[Action]:
+    return {step.action for step in steps}
 
 
 def facts(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -101,7 +101,7 @@ def test_what_git_has_to_say_about_a_checkout_is_told(repo: Path, capfd: pytest.
 
 
 def test_every_event_gets_the_same_executable_text(repo: Path, hooks: Path) -> None:
-    assert changes(install(repo)) == {Change.INSTALL}
+    assert actions(install(repo)) == {Action.INSTALL}
     content = filled(shipped_text(), installed_tool())
     assert facts(hooks) == dict.fromkeys(EVENTS, (stat.S_IFREG | 0o755, content))
 
@@ -109,7 +109,7 @@ def test_every_event_gets_the_same_executable_text(repo: Path, hooks: Path) -> N
 def test_installing_again_changes_nothing(repo: Path, hooks: Path) -> None:
     install(repo)
     before = {path: path.stat() for path in hooks.iterdir()}
-    assert changes(install(repo)) == {Change.NOTHING}
+    assert actions(install(repo)) == {Action.NOTHING}
     assert {path: path.stat() for path in hooks.iterdir()} == before
 
 
@@ -144,8 +144,8 @@ def _linked(path: Path) -> None:
 def test_ours_is_brought_up_to_date(repo: Path, hooks: Path, alter: Callable[[Path], None]) -> None:
     install(repo)
     alter(hooks / "post-merge")
-    steps = {step.event: step.change for step in install(repo)}
-    assert steps == dict.fromkeys(EVENTS, Change.NOTHING) | {"post-merge": Change.UPDATE}
+    steps = {step.event: step.action for step in install(repo)}
+    assert steps == dict.fromkeys(EVENTS, Action.NOTHING) | {"post-merge": Action.UPDATE}
     assert facts(hooks)["post-merge"] == facts(hooks)["post-commit"]
     assert not (hooks / f"post-merge{KEPT}").exists()
 
@@ -195,16 +195,16 @@ def test_somebodys_hook_is_kept_and_given_back_as_it_was(repo: Path, hooks: Path
     put(hooks / "pre-commit")
     put(hooks / "pre-push")  # no event of ours
     before = facts(hooks)
-    assert {step.event: step.change for step in install(repo)}["pre-commit"] is Change.CHAIN
+    assert {step.event: step.action for step in install(repo)}["pre-commit"] is Action.CHAIN
     during = facts(hooks)
     assert during[f"pre-commit{KEPT}"] == before["pre-commit"]
     assert during["pre-push"] == before["pre-push"]
     assert author(during["pre-commit"][1]) is Author.OURS
-    assert changes(install(repo)) == {Change.NOTHING}
+    assert actions(install(repo)) == {Action.NOTHING}
     assert facts(hooks) == during
-    assert {step.event: step.change for step in uninstall(repo)}["pre-commit"] is Change.RESTORE
+    assert {step.event: step.action for step in uninstall(repo)}["pre-commit"] is Action.RESTORE
     assert facts(hooks) == before
-    assert changes(uninstall(repo)) == {Change.NOTHING}
+    assert actions(uninstall(repo)) == {Action.NOTHING}
 
 
 def test_a_keeping_that_was_broken_off_is_finished(repo: Path, hooks: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_kept_hook_outlives_the_loss_of_ours(repo: Path, hooks: Path, then: st
     install(repo)
     (hooks / "pre-commit").unlink()
     if then == "installed again":
-        assert changes(install(repo)) == {Change.CHAIN, Change.NOTHING}
+        assert actions(install(repo)) == {Action.CHAIN, Action.NOTHING}
     uninstall(repo)
     assert facts(hooks) == before
 
@@ -235,7 +235,7 @@ def test_what_is_not_ours_is_not_taken_out(repo: Path, hooks: Path) -> None:
     script(hooks / f"pre-commit{KEPT}", "echo before")
     before = facts(hooks)
     steps = {step.event: step for step in uninstall(repo)}
-    assert steps["pre-commit"].change is Change.LEAVE
+    assert steps["pre-commit"].action is Action.LEAVE
     assert KEPT in steps["pre-commit"].note
     assert facts(hooks) == {name: fact for name, fact in before.items() if name.startswith("pre-commit")}
 
@@ -290,7 +290,7 @@ def test_what_cannot_be_kept_is_refused_and_nothing_is_done(
 def test_an_edited_hook_stays_when_the_others_are_taken_out(repo: Path, hooks: Path) -> None:
     install(repo)
     _edited(hooks / "pre-commit")
-    (step,) = (step for step in uninstall(repo) if step.change is Change.LEAVE)
+    (step,) = (step for step in uninstall(repo) if step.action is Action.LEAVE)
     assert "was edited; move it away: mv " in step.note
     assert os.listdir(hooks) == ["pre-commit"]
 
@@ -298,7 +298,7 @@ def test_an_edited_hook_stays_when_the_others_are_taken_out(repo: Path, hooks: P
 def test_a_hook_that_looks_at_its_name_is_chained_by_force(repo: Path, hooks: Path) -> None:
     _named(hooks / "pre-commit")
     before = facts(hooks)
-    assert Change.CHAIN in changes(install(repo, force=True))
+    assert Action.CHAIN in actions(install(repo, force=True))
     uninstall(repo)
     assert facts(hooks) == before
 
@@ -347,14 +347,14 @@ def test_of_two_who_keep_a_hook_at_once_neither_loses_it(repo: Path, hooks: Path
     carry_out(first)
     carry_out(second)
     assert (hooks / f"pre-commit{KEPT}").read_bytes() == theirs
-    assert changes(install(repo)) == {Change.NOTHING}
+    assert actions(install(repo)) == {Action.NOTHING}
 
 
 def test_a_legacy_hook_of_ours_that_nobody_runs_does_not_count(repo: Path, hooks: Path) -> None:
     install(repo)
     (hooks / "pre-commit").rename(hooks / "pre-commit.legacy")
     theirs = script(hooks / "pre-commit", "echo theirs").read_bytes()
-    assert {step.event: step.change for step in install(repo)}["pre-commit"] is Change.CHAIN
+    assert {step.event: step.action for step in install(repo)}["pre-commit"] is Action.CHAIN
     assert (hooks / f"pre-commit{KEPT}").read_bytes() == theirs
 
 
@@ -375,7 +375,7 @@ def test_a_folder_that_other_repositories_share_needs_force(
     assert facts(home / "hooks") == before
     uninstall(repo, force=True)
     assert os.listdir(home / "hooks") == []
-    assert changes(uninstall(repo)) == {Change.NOTHING}
+    assert actions(uninstall(repo)) == {Action.NOTHING}
 
 
 def test_a_folder_that_is_committed_gets_a_text_for_every_machine(repo: Path, git: Git) -> None:

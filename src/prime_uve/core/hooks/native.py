@@ -17,7 +17,7 @@ from prime_uve.errors import ProjectError, RefusalError
 LOOKS_AT_ITS_NAME = (b'basename "$0"', b"basename $0", b'basename -- "$0"', b"${0##*/}", b"overcommit")
 
 
-class Change(StrEnum):
+class Action(StrEnum):
     """What is done to a hook."""
 
     NOTHING = "unchanged"
@@ -31,13 +31,13 @@ class Change(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One `change` of the hook at `path`; `kept` is where another's hook is or will be kept, `content` what is written.
+    """One `action` on the hook at `path`; `kept` is where another's hook is or will be kept, `content` what is written.
 
     `note` is a sentence for a person, often empty.
     """
 
     event: str
-    change: Change
+    action: Action
     path: str
     kept: str = ""
     content: bytes = b""
@@ -74,16 +74,16 @@ def _plan_event(folder: str, event: str, content: bytes, *, force: bool) -> Step
     path = os.path.join(folder, event)
     kept = path + KEPT
     if not os.path.lexists(path):
-        return Step(event, Change.CHAIN if os.path.lexists(kept) else Change.INSTALL, path, content=content)
+        return Step(event, Action.CHAIN if os.path.lexists(kept) else Action.INSTALL, path, content=content)
     present = read_hook(path)
     match author(present):
         case Author.OURS:
             is_right = present == content and _is_plain_program(path)
-            return Step(event, Change.NOTHING if is_right else Change.UPDATE, path, content=content)
+            return Step(event, Action.NOTHING if is_right else Action.UPDATE, path, content=content)
         case Author.EDITED:
             raise RefusalError(_edited(path))
     if framework(present) and author(read_hook(path + LEGACY)) is Author.OURS:
-        return Step(event, Change.NOTHING, path, note=f"{path!r} runs ours as {path + LEGACY!r}")
+        return Step(event, Action.NOTHING, path, note=f"{path!r} runs ours as {path + LEGACY!r}")
     if os.path.lexists(kept) and not _is_same_file(path, kept):
         raise RefusalError(
             f"{path!r} is not ours, and {kept!r} is an earlier one; move one of them away: {_away(kept)}"
@@ -95,7 +95,7 @@ def _plan_event(folder: str, event: str, content: bytes, *, force: bool) -> Step
             f'{path!r} looks at its own name, which would be another; add a line to it: {TOOL} {event} "$@"; '
             "or have it run under another name all the same: prime-uve hook install --force"
         )
-    return Step(event, Change.CHAIN, path, kept, content)
+    return Step(event, Action.CHAIN, path, kept, content)
 
 
 def _edited(path: str) -> str:
@@ -114,7 +114,7 @@ def plan_uninstall(folder: HooksFolder, *, force: bool = False) -> list[Step]:
     """
     steps = [_plan_removal(folder.path, event) for event in EVENTS]
     is_shared = not (folder.is_private or folder.is_committed or force)
-    if is_shared and any(step.change in (Change.REMOVE, Change.RESTORE) for step in steps):
+    if is_shared and any(step.action in (Action.REMOVE, Action.RESTORE) for step in steps):
         raise RefusalError(
             f"the hooks in {folder.path!r} (core.hooksPath) serve other repositories, too; take ours out for all of "
             "them: prime-uve hook uninstall --force"
@@ -127,22 +127,20 @@ def _plan_removal(folder: str, event: str) -> Step:
     kept = path + KEPT
     is_kept = os.path.lexists(kept)
     if not os.path.lexists(path):
-        return Step(event, Change.RESTORE if is_kept else Change.NOTHING, path, kept)
+        return Step(event, Action.RESTORE if is_kept else Action.NOTHING, path, kept)
     match author(read_hook(path)):
         case Author.OURS:
-            return Step(event, Change.RESTORE if is_kept else Change.REMOVE, path, kept)
+            return Step(event, Action.RESTORE if is_kept else Action.REMOVE, path, kept)
         case Author.EDITED:
-            return Step(
-                event, Change.LEAVE, path, note=f"{path!r} is ours, but was edited; move it away: {_away(path)}"
-            )
+            return Step(event, Action.LEAVE, path, note=_edited(path))
     legacy = path + LEGACY
     if author(read_hook(legacy)) is not Author.OURS:
         note = f"{kept!r} is a hook that we kept, and {path!r} is not ours any more" if is_kept else ""
-        return Step(event, Change.LEAVE if is_kept else Change.NOTHING, path, note=note)
+        return Step(event, Action.LEAVE if is_kept else Action.NOTHING, path, note=note)
     if is_kept and not framework(read_hook(kept)):
-        return Step(event, Change.RESTORE, legacy, kept)
+        return Step(event, Action.RESTORE, legacy, kept)
     # A framework's own, from before it was installed again: it would refuse to be run by itself.
-    return Step(event, Change.REMOVE, legacy, note=f"{kept!r} is a hook that we kept, and stays" if is_kept else "")
+    return Step(event, Action.REMOVE, legacy, note=f"{kept!r} is a hook that we kept, and stays" if is_kept else "")
 
 
 def carry_out(steps: list[Step]) -> None:
@@ -160,14 +158,14 @@ def carry_out(steps: list[Step]) -> None:
 
 
 def _carry_out(step: Step) -> None:
-    if step.change in (Change.REMOVE, Change.RESTORE) and os.path.lexists(step.path):
+    if step.action in (Action.REMOVE, Action.RESTORE) and os.path.lexists(step.path):
         _insist_on_ours(step.path)
-    match step.change:
-        case Change.RESTORE:
+    match step.action:
+        case Action.RESTORE:
             os.replace(step.kept, step.path)
-        case Change.REMOVE:
+        case Action.REMOVE:
             os.unlink(step.path)
-        case Change.INSTALL | Change.UPDATE | Change.CHAIN:
+        case Action.INSTALL | Action.UPDATE | Action.CHAIN:
             os.makedirs(os.path.dirname(step.path), exist_ok=True)
             if step.kept and not os.path.lexists(step.kept):
                 _keep(step.path, step.kept)
