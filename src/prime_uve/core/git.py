@@ -7,7 +7,7 @@ much as Git itself.
 import os
 import sys
 
-from prime_uve.core.paths import quoted, read_regular
+from prime_uve.core.paths import quoted, read_regular, upwards
 from prime_uve.errors import ProjectError
 
 TYPE_CHECKING = False
@@ -54,9 +54,9 @@ def find_checkout(start: str) -> str | None:
     Where no folder upwards has a ``.git``, it is ``GIT_WORK_TREE`` (from `start`), if that is set and holds `start`, or
     what Git says of the ``GIT_DIR`` that it gives a hook: some keep the repository of their settings so.
     """
-    top = _top(start)
-    if top is not None:
-        return top
+    found = top(start)
+    if found is not None:
+        return found
     environ = _environ(start)
     if environ.get("GIT_WORK_TREE"):
         told = os.path.join(start, environ["GIT_WORK_TREE"])
@@ -64,19 +64,14 @@ def find_checkout(start: str) -> str | None:
         told = os.fsdecode(ask(start, "rev-parse", "--show-toplevel") or b"").removesuffix("\n")
     else:
         told = ""
-    place, top = os.path.realpath(start), os.path.realpath(told)
-    return top if told and f"{place}{os.sep}".startswith(f"{top.rstrip(os.sep)}{os.sep}") else None
+    place, found = os.path.realpath(start), os.path.realpath(told)
+    return found if told and f"{place}{os.sep}".startswith(f"{found.rstrip(os.sep)}{os.sep}") else None
 
 
-def _top(start: str) -> str | None:
-    """Return the nearest folder from `start` upwards that has a ``.git``."""
-    folder = os.path.realpath(start)
-    while not os.path.lexists(os.path.join(folder, ".git")):
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return None
-        folder = parent
-    return folder
+def top(start: str) -> str | None:
+    """Return the nearest folder from `start` upwards that has a ``.git``, links resolved; ``None`` if none has."""
+    above = upwards(os.path.realpath(start))
+    return next((folder for folder in above if os.path.lexists(os.path.join(folder, ".git"))), None)
 
 
 def _environ(folder: str) -> "Mapping[str, str]":
@@ -85,7 +80,7 @@ def _environ(folder: str) -> "Mapping[str, str]":
     Those that say where repository and index are have been set for the checkout that Git runs a hook in, which is the
     one of the working directory; no other is to be looked at through them.
     """
-    if _PLACE_VARIABLES.isdisjoint(os.environ) or _top(folder) == _top(os.curdir):
+    if _PLACE_VARIABLES.isdisjoint(os.environ) or top(folder) == top(os.curdir):
         return os.environ
     return outer_environ()
 
@@ -112,6 +107,17 @@ def ask(folder: str, *args: str) -> bytes | None:
     """
     code, output = _run(folder, *args, quiet=True)
     return output if code == 0 else None
+
+
+def place(folder: str, *question: str) -> str:
+    """Return the place that ``git rev-parse`` answers a `question` with, absolute.
+
+    Raises:
+        ProjectError: Git is not there, or failed.
+    """
+    answer = os.fsdecode(git(folder, "rev-parse", *question)).removesuffix("\n")
+    # Git stands where the links lead to, and its answer may go upwards from there.
+    return os.path.normpath(os.path.join(os.path.realpath(folder), answer))
 
 
 def index_entries(checkout: str, *patterns: str) -> list[Entry]:
@@ -149,8 +155,7 @@ def committed_blob(checkout: str, path: str, revision: str = "HEAD") -> bytes | 
     Raises:
         ProjectError: Git is not there.
     """
-    code, output = _run(checkout, "cat-file", "blob", f"{revision}:{path}", quiet=True)
-    return output if code == 0 else None
+    return ask(checkout, "cat-file", "blob", f"{revision}:{path}")
 
 
 def is_tracked(checkout: str, path: str) -> bool:
@@ -230,9 +235,9 @@ def squashed_revision(checkout: str) -> str | None:
     Raises:
         ProjectError: Git is not there, or failed.
     """
-    asked = os.fsdecode(git(checkout, "rev-parse", "--git-path", "SQUASH_MSG")).removesuffix("\n")
+    path = place(checkout, "--git-path", "SQUASH_MSG")
     try:
-        message = read_regular(os.path.join(checkout, asked), LARGEST)
+        message = read_regular(path, LARGEST)
     except OSError:
         return None
     # The newest of the commits that it lists.
@@ -248,8 +253,7 @@ def main_worktree(checkout: str) -> str | None:
     Raises:
         ProjectError: Git is not there, or failed.
     """
-    asked = os.fsdecode(git(checkout, "rev-parse", "--git-common-dir")).removesuffix("\n")
-    folder, name = os.path.split(os.path.realpath(os.path.join(checkout, asked)))
+    folder, name = os.path.split(os.path.realpath(place(checkout, "--git-common-dir")))
     return folder if name == ".git" and folder != checkout else None
 
 
@@ -296,10 +300,7 @@ def exclude(checkout: str, pattern: str) -> bool:
     Raises:
         ProjectError: Git is not there, failed, or its exclude file cannot be written.
     """
-    # The answer is relative to `checkout` where it can be.
-    path = os.path.join(
-        checkout, os.fsdecode(git(checkout, "rev-parse", "--git-path", "info/exclude")).removesuffix("\n")
-    )
+    path = place(checkout, "--git-path", "info/exclude")
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         content = b""

@@ -9,7 +9,7 @@ from hashlib import sha256
 from itertools import islice
 from urllib.parse import unquote, urlsplit
 
-from prime_uve.core.paths import read_regular
+from prime_uve.core.paths import read_regular, upwards
 
 RECORD = "direct_url.json"
 RECORD_SIZE = 1 << 16  # bytes
@@ -29,7 +29,7 @@ def probable_owner(environment: str) -> str | None:
     projects = sorted(editables(environment), key=lambda path: path.split(os.sep))
     digits = os.path.basename(os.path.normpath(environment)).rpartition("_")[2]
     for project in projects:
-        for folder in _upwards(project):
+        for folder in upwards(project):
             if _hash(folder) == digits:
                 return folder
     return projects[0] if projects else None
@@ -93,12 +93,6 @@ def _path(url: object) -> str | None:
     elif parts.netloc not in ("", "localhost"):
         return None
     return os.path.normpath(path) if os.path.isabs(path) and b"\0" not in os.fsencode(path) else None
-
-
-def _upwards(folder: str) -> Iterator[str]:
-    while os.path.dirname(folder) != folder:
-        yield folder
-        folder = os.path.dirname(folder)
 
 
 def _hash(project: str) -> str:

@@ -16,18 +16,13 @@ def is_same_project(one: str, other: str) -> bool:
     neither was cloned, have a first commit in common. Without Git, where they have one name. What is in Git and what is
     not are two projects.
     """
-    tops = _top(one), _top(other)
+    tops = git.top(one), git.top(other)
     if tops[0] is None or tops[1] is None:
         return tops == (None, None) and get_project_name(Path(one)) == get_project_name(Path(other))
     try:
         return _is_same_repository(tops[0], tops[1])
     except ProjectError:  # no Git here, and so nothing that was cloned here
         return get_project_name(Path(one)) == get_project_name(Path(other))
-
-
-def _top(folder: str) -> str | None:
-    above = [folder, *map(str, Path(folder).parents)]
-    return next((parent for parent in above if os.path.lexists(os.path.join(parent, ".git"))), None)
 
 
 def _is_same_repository(one: str, other: str) -> bool:

@@ -11,6 +11,7 @@ from prime_uve.errors import CacheError, PrimeUveError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import Any
 
@@ -144,6 +145,16 @@ def portable(path: str) -> str:
         if len(prefix) > 1 and os.path.normcase(path).startswith(os.path.normcase(prefix)):
             return "${HOME}/" + path[len(prefix) :].replace(os.sep, "/")
     return path
+
+
+def upwards(folder: str) -> "Iterator[str]":
+    """Yield an absolute folder and those that it lies in, by its text, up to the root."""
+    while True:
+        yield folder
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return
+        folder = parent
 
 
 def is_inside(path: str, folder: str) -> bool:

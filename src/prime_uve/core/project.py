@@ -6,12 +6,8 @@ Hot: imports only what a bare interpreter has already loaded.
 import os
 
 from prime_uve.core.env_file import NAME
-from prime_uve.core.paths import MANIFEST, quoted, stated
+from prime_uve.core.paths import MANIFEST, quoted, stated, upwards
 from prime_uve.errors import ProjectError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def find_env_root(start: str) -> str | None:
@@ -43,18 +39,9 @@ def find_project_root(start: str) -> str:
     raise ProjectError(f"there is no {MANIFEST} in {start!r} or above it; make a project: uv init")
 
 
-def _upwards(folder: str) -> "Iterator[str]":
-    while True:
-        yield folder
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return
-        folder = parent
-
-
 def _nearest(start: str, *names: str) -> str | None:
     """Return the first folder, at or above `start`, that holds all of `names`."""
-    for folder in _upwards(start):
+    for folder in upwards(start):
         if all(os.path.lexists(os.path.join(folder, name)) for name in names):
             return folder
     return None

@@ -14,7 +14,7 @@ from prime_uve.core.cache import Cache
 from prime_uve.core.diagnosis.finding import Finding, Level
 from prime_uve.core.diagnosis.upkeep import checkout_at, unused
 from prime_uve.core.hooks.status import coverage
-from prime_uve.core.paths import BASES_VARIABLE, REGISTRY_VARIABLE, bases, quoted
+from prime_uve.core.paths import BASES_VARIABLE, REGISTRY_VARIABLE, bases, quoted, upwards
 from prime_uve.core.uv import find_uv
 from prime_uve.errors import PrimeUveError
 
@@ -141,11 +141,8 @@ def _file_systems(cache: Cache) -> Iterator[Finding]:
 
 def _file_system(path: str) -> str:
     """Return the type of the file system that `path` lies on, or will lie on."""
-    place = os.path.realpath(path)
     types = {part.mountpoint: part.fstype for part in psutil.disk_partitions(all=True)}
-    while place not in types and os.path.dirname(place) != place:
-        place = os.path.dirname(place)
-    return types.get(place, "")
+    return next((types[place] for place in upwards(os.path.realpath(path)) if place in types), "")
 
 
 def _uv() -> Iterator[Finding]:
@@ -216,9 +213,7 @@ def _hard_links() -> Iterator[Finding]:
 
 def _device(path: str) -> int:
     """Return the device that `path` lies on, or will lie on."""
-    while not os.path.exists(path) and os.path.dirname(path) != path:
-        path = os.path.dirname(path)
-    return os.stat(path).st_dev
+    return next(os.stat(place).st_dev for place in upwards(path) if os.path.exists(place))
 
 
 def _hooks(folder: str) -> Iterator[Finding]:

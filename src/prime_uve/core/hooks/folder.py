@@ -37,14 +37,9 @@ def find_hooks(folder: str) -> HooksFolder:
     # What Git has to complain about is told where there is a repository; it knows best whether that is a bare one.
     if checkout is None and git.ask(place, "rev-parse", "--git-dir") is None:
         raise git.no_checkout(folder)
-    common = git.git(place, "rev-parse", "--git-common-dir")
-    hooks = _path(place, git.git(place, "rev-parse", "--git-path", "hooks"))
-    is_private = is_inside(hooks, _path(place, common))
+    common, hooks = git.place(place, "--git-common-dir"), git.place(place, "--git-path", "hooks")
+    is_private = is_inside(hooks, common)
     return HooksFolder(hooks, is_private, not is_private and checkout is not None and is_inside(hooks, checkout))
-
-
-def _path(folder: str, answer: bytes) -> str:
-    return os.path.normpath(os.path.join(folder, os.fsdecode(answer).removesuffix("\n")))
 
 
 def installed_tool() -> str:

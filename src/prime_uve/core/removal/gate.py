@@ -15,7 +15,7 @@ from pathlib import Path
 
 from prime_uve.core.marker import ENVIRONMENT_SIGN
 from prime_uve.core.mounts import MountTable
-from prime_uve.core.paths import home, quoted
+from prime_uve.core.paths import home, quoted, upwards
 from prime_uve.core.processes import LOCK, is_locked
 from prime_uve.core.removal.pruning import Grounds, is_strict
 from prime_uve.errors import PrimeUveError
@@ -74,22 +74,11 @@ def protected(registry: Path) -> dict[Identity, str]:
     }
     found: dict[Identity, str] = {}
     for what, place in places.items():
-        for folder in _upwards(place):
-            with suppress(OSError):
-                found.setdefault(identity(os.stat(folder)), what)
+        with suppress(OSError):  # a working directory that is gone
+            for folder in upwards(os.path.realpath(place)):
+                with suppress(OSError):
+                    found.setdefault(identity(os.stat(folder)), what)
     return found
-
-
-def _upwards(place: str) -> Iterator[str]:
-    """Yield a folder and those that it lies in, links followed; nothing for a working directory that is gone."""
-    try:
-        folder = os.path.realpath(place)
-    except OSError:
-        return
-    yield folder
-    while os.path.dirname(folder) != folder:
-        folder = os.path.dirname(folder)
-        yield folder
 
 
 class Gate:
