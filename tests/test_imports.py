@@ -18,7 +18,7 @@ SOURCES = Path(prime_uve.__file__).parent
 FLOORS = [
     {"__init__", "core.diagnosis.finding", "core.hooks.__init__", "errors", "stderr"},
     {"core.child", "core.command_line", "core.deadline", "core.store.document", "core.env_syntax", "core.mounts"},
-    {"core.paths", "core.uv", "core.store.whole_file"},
+    {"core.paths", "core.timestamp", "core.uv", "core.store.whole_file"},
     {"core.store.claims", "core.git", "core.hooks.text", "core.kept", "core.lookup", "core.marker", "core.repository"},
     {"core.environment", "core.installed", "core.processes", "core.usage"},
     {"core.change", "core.hooks.configured", "core.env_file", "core.hooks.folder", "core.kinship"},

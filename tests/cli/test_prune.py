@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from prime_uve.cli.measures import shown_day, shown_size, stamp
+from prime_uve.cli.measures import shown_day, shown_size
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache
 from prime_uve.core.environment import TRASH
+from prime_uve.core.timestamp import timestamp
 from tests import hung_mount
 from tests.commands import SCRIPTS, Run
 from tests.core.prunable import Ground
@@ -417,6 +418,6 @@ def test_sizes_are_shown_in_their_unit(count: int, shown: str) -> None:
 
 
 def test_times_that_no_calendar_has_are_not_known() -> None:
-    assert (stamp(1e9), shown_day(1e9)) == ("2001-09-09T01:46:40Z", "2001-09-09")
+    assert (timestamp(1e9), shown_day(1e9)) == ("2001-09-09T01:46:40Z", "2001-09-09")
     for seconds in (None, 1e300, float("inf")):
-        assert (stamp(seconds), shown_day(seconds)) == (None, "?")
+        assert (timestamp(seconds), shown_day(seconds)) == (None, "?")

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from prime_uve.cli.measures import shown_size
-from prime_uve.cli.options import json_option, open_registry
+from prime_uve.cli.options import json_option, open_registry, timeout_option
 from prime_uve.cli.output import emit_json, is_terminal, progress, say, table, warn
-from prime_uve.core.deadline import LOOK_SECONDS
 from prime_uve.core.listing import take_listing
 from prime_uve.core.listing.arrangement import Order, arranged, chosen, repositories
 from prime_uve.core.listing.listed import STATUSES, ListedRow
@@ -46,10 +45,7 @@ class Facts:
 )  # fmt: skip
 @click.option("--size", is_flag=True, help="Measure the environments: on disk, and what deleting frees.")
 @click.option("--in-use", is_flag=True, help="Look for processes that use the environments.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=LOOK_SECONDS, metavar="SECONDS",
-    show_default=True, help="How long to wait for a disk that does not answer.",
-)  # fmt: skip
+@timeout_option
 @json_option
 def command(statuses: tuple[str, ...], order: str, timeout: float, **flags: bool) -> int:
     """Show what is registered, and which environments nobody has registered.

@@ -1,9 +1,10 @@
 """Durations and sizes, as a person writes and reads them."""
 
 import re
-from datetime import UTC, datetime
 
 import click
+
+from prime_uve.core.timestamp import timestamp
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PREFIXES = "KMGT"
@@ -50,16 +51,6 @@ def shown_size(count: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def stamp(seconds: float | None) -> str | None:
-    """Return a POSIX time as ISO 8601 in UTC; ``None`` for nothing, and for what no calendar has."""
-    if seconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (OverflowError, OSError, ValueError):
-        return None
-
-
 def shown_day(seconds: float | None) -> str:
     """Return the day of a POSIX time, in UTC, or ``?``."""
-    return (stamp(seconds) or "?").partition("T")[0]
+    return (timestamp(seconds) or "?").partition("T")[0]

@@ -5,12 +5,21 @@ import os
 import click
 
 from prime_uve.core.cache import Cache
+from prime_uve.core.deadline import LOOK_SECONDS
 from prime_uve.core.env_file import KEY, NAME, Reading, load, reading_environ, trusted_environment
 from prime_uve.core.paths import quoted, working_directory
 from prime_uve.core.project import find_env_root
 from prime_uve.errors import ProjectError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=LOOK_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for a disk that does not answer.",
+)
 
 
 class _NamedPath(click.Path):

@@ -7,17 +7,18 @@ from functools import partial
 
 import click
 
-from prime_uve.cli.measures import duration, shown_day, shown_size, size, stamp
-from prime_uve.cli.options import absolute, json_option, open_registry
+from prime_uve.cli.measures import duration, shown_day, shown_size, size
+from prime_uve.cli.options import absolute, json_option, open_registry, timeout_option
 from prime_uve.cli.output import emit_json, progress, say, table, warn
 from prime_uve.cli.question import is_confirmed
 from prime_uve.core.cache import Cache
-from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
+from prime_uve.core.deadline import Look, answers
 from prime_uve.core.env_file import NAME
 from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import bases, is_inside, working_directory
 from prime_uve.core.project import find_env_root
 from prime_uve.core.removal import Choice, Plan, Refusal, Report, Target, execute, plans
+from prime_uve.core.timestamp import timestamp
 from prime_uve.errors import PrimeUveError, ProjectError
 
 
@@ -33,14 +34,7 @@ from prime_uve.errors import PrimeUveError, ProjectError
 @click.option("--larger-than", metavar="SIZE", callback=size, help="Only what takes more on the disk: 1G, 500M, 1GiB.")
 @click.option("--include-unreachable", is_flag=True, help="Also what belongs to checkouts that cannot be looked at.")
 @click.option("--force", is_flag=True, help="Also what is kept.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=LOOK_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for what does not answer.",
-)
+@timeout_option
 @click.option("--dry-run", is_flag=True, help="Show what would go, and delete nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
@@ -269,7 +263,7 @@ def _target(target: Target) -> dict[str, object]:
         "owners": target.owners,
         "mappings": target.mappings,
         "why": target.why,
-        "last_used": stamp(target.environment.last_used),
+        "last_used": timestamp(target.environment.last_used),
         "size": target.measurement.usage.size if target.measurement is not None else 0,
         "freed": target.freed,
     }
@@ -281,5 +275,5 @@ def _refusal(refusal: Refusal) -> dict[str, object]:
         "owners": refusal.owners,
         "why": refusal.why,
         "remedy": refusal.remedy,
-        "last_used": stamp(refusal.last_used),
+        "last_used": timestamp(refusal.last_used),
     }

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from errno import ELOOP, ENAMETOOLONG
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import expand, portable, quoted, registry_path
 from prime_uve.core.store import Store
+from prime_uve.core.timestamp import now
 from prime_uve.core.validation import ValidationResult, judge, observe_all
 from prime_uve.core.validation.presence import WITNESSES, witness
 from prime_uve.errors import CacheError
@@ -323,11 +323,6 @@ def put(rows: dict[str, Any], project: str, row: Row) -> None:
 def _environment(row: Row) -> str:
     venv_path = row.get("venv_path")
     return os.path.normpath(expand(venv_path)) if isinstance(venv_path, str) else ""
-
-
-def now() -> str:
-    """Return the present second as ISO 8601 in UTC."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _present(row: Row) -> Row:

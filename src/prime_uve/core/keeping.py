@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prime_uve.core.cache import Cache, now, project_key
+from prime_uve.core.cache import Cache, project_key
 from prime_uve.core.kept import FIELD, kept
 from prime_uve.core.paths import expand, quoted
 from prime_uve.core.project import find_env_root
+from prime_uve.core.timestamp import now
 from prime_uve.core.validation import same_place
 from prime_uve.errors import ProjectError
 

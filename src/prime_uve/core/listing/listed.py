@@ -1,13 +1,12 @@
 """A row of a listing: one checkout with its environment, or an environment that nobody has registered."""
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
-from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prime_uve.core.kept import FIELD, kept
 from prime_uve.core.listing.glance import Glance
 from prime_uve.core.paths import expand, portable
+from prime_uve.core.timestamp import timestamp
 
 if TYPE_CHECKING:
     from prime_uve.core.inventory.ownership import Checkout
@@ -75,7 +74,7 @@ def plain_rows(
                 created_at if isinstance(created_at, str) else None,
                 last_validated if isinstance(last_validated, str) else None,
                 python,
-                _stamp(last_used),
+                timestamp(last_used),
                 () if len(users) == 1 else sorted({other for other in users if other != project}),
                 _kept(row) if FIELD in row else None,
                 repository,
@@ -107,7 +106,7 @@ def mapped_row(
         created_at=checkout.created_at,
         last_validated=checkout.last_validated,
         python=draft.folder.python if draft else None,
-        last_used=_stamp(draft.folder.last_used) if draft else None,
+        last_used=timestamp(draft.folder.last_used) if draft else None,
         shared_with=sorted({other for other in users if other != project}),
         kept=_kept(row),
         repository=repositories.get(project),
@@ -126,7 +125,7 @@ def untracked_row(draft: "Draft", project: str | None, reason: str) -> ListedRow
         created_at=None,
         last_validated=None,
         python=draft.folder.python,
-        last_used=_stamp(draft.folder.last_used),
+        last_used=timestamp(draft.folder.last_used),
         probable_project=project,
         probable_by=reason if project is not None else None,
     )
@@ -140,18 +139,3 @@ def _text(row: Mapping[str, Any], name: str) -> str | None:
 def _kept(row: Mapping[str, Any]) -> Kept | None:
     found = kept(row)
     return Kept(*found) if found is not None else None
-
-
-def _stamp(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    days, rest = divmod(int(seconds), 86400)
-    try:
-        return f"{_day(days)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
-    except (OverflowError, ValueError, OSError):  # no such time
-        return None
-
-
-@cache
-def _day(days: int) -> str:
-    return strftime("%Y-%m-%d", gmtime(days * 86400))
