@@ -21,7 +21,7 @@ from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.inventory import Inventory, take_inventory
 from prime_uve.core.inventory.spelling import Places, folded
 from prime_uve.core.mounts import read_table
-from prime_uve.core.removal.gate import RefusedError
+from prime_uve.core.removal.gate import NotAdmittedError
 from prime_uve.core.removal.pruning import Choice, Grounds, Plan, Refusal, Target, choose, freed, refuse
 from prime_uve.core.removal.transaction import Gates, Transaction, in_use, insist_on_health
 from prime_uve.core.removal.trash import Trash
@@ -119,7 +119,7 @@ def plans(
         for path, base in bases.items():
             try:
                 gates.gate(base or "").admit(os.path.basename(path)).release()
-            except RefusedError as error:
+            except NotAdmittedError as error:
                 refused.setdefault(path, error.grounds)
         leftovers = tuple(os.path.join(trash.path, name) for trash, name in _leftovers(gates, inventory.bases))
     measured = measure_all(sorted(bases.keys() - refused.keys()), timeout=timeout, progress=progress)
@@ -206,7 +206,7 @@ def _finish(transaction: Transaction, gates: Gates, report: Report, progress: Pr
 
 def _leftovers(gates: Gates, bases: Iterable[str]) -> Iterator[tuple[Trash, str]]:
     for base in bases:
-        with suppress(RefusedError):
+        with suppress(NotAdmittedError):
             trash = gates.trash(base)
             yield from ((trash, name) for name in trash.leftovers())
 

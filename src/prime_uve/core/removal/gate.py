@@ -28,7 +28,7 @@ _FILE = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 FOLDER = _FILE | getattr(os, "O_DIRECTORY", 0)
 
 
-class RefusedError(PrimeUveError):
+class NotAdmittedError(PrimeUveError):
     """The gate stays shut; `grounds` say why, and what would change that."""
 
     def __init__(self, why: str, remedy: str) -> None:
@@ -42,7 +42,7 @@ def refusing(why: str, path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RefusedError(f"{why}: {error.strerror or error}", f"see ls -la {quoted(path)}") from error
+        raise NotAdmittedError(f"{why}: {error.strerror or error}", f"see ls -la {quoted(path)}") from error
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ def protected(registry: Path) -> dict[Identity, str]:
 
 
 class Gate:
-    """One base, opened. Where the answer is no, a method raises `RefusedError`.
+    """One base, opened. Where the answer is no, a method raises `NotAdmittedError`.
 
     Args:
         base: absolute; it may be a link itself.
@@ -114,7 +114,7 @@ class Gate:
         """Let the environment `name` pass, if it may be deleted; it is held until it is released."""
         path = os.path.join(self.base, name)
         if not is_strict(name):
-            raise RefusedError("its name is not one of an environment", f"see ls -la {quoted(path)}")
+            raise NotAdmittedError("its name is not one of an environment", f"see ls -la {quoted(path)}")
         with refusing("it cannot be opened as a folder", path):
             folder = open_folder(self, name)
             try:
@@ -134,20 +134,24 @@ class Gate:
     def _judge(self, admitted: Admitted, facts: os.stat_result, path: str) -> None:
         look = f"see ls -la {quoted(path)}"
         if not is_folder(facts):
-            raise RefusedError("it is no folder", look)
+            raise NotAdmittedError("it is no folder", look)
         if not is_ours(facts):
-            raise RefusedError(f"it belongs to another user (uid {facts.st_uid})", f"they can remove it; {look}")
+            raise NotAdmittedError(f"it belongs to another user (uid {facts.st_uid})", f"they can remove it; {look}")
         if admitted.identity in self._protected:
-            raise RefusedError(f"{self._protected[admitted.identity]} lies in it", "go elsewhere, or move that out: cd")
+            raise NotAdmittedError(
+                f"{self._protected[admitted.identity]} lies in it", "go elsewhere, or move that out: cd"
+            )
         mounted = self._mounts.inside(os.path.join(self._real, admitted.name))
         if facts.st_dev != self.device or mounted:
             point = (mounted or [path])[0]
-            raise RefusedError("another file system is mounted in it", f"unmount that first: umount {quoted(point)}")
+            raise NotAdmittedError(
+                "another file system is mounted in it", f"unmount that first: umount {quoted(point)}"
+            )
         sign = os.path.join(path, ENVIRONMENT_SIGN) if admitted.folder is None else ENVIRONMENT_SIGN
         with refusing(f"it holds no {ENVIRONMENT_SIGN}, so it may be no environment", path):
             found = os.stat(sign, dir_fd=admitted.folder, follow_symlinks=False)
         if not stat.S_ISREG(found.st_mode):
-            raise RefusedError(f"its {ENVIRONMENT_SIGN} is no file, so it may be no environment", look)
+            raise NotAdmittedError(f"its {ENVIRONMENT_SIGN} is no file, so it may be no environment", look)
 
 
 def open_folder(gate: Gate, name: str) -> int | None:
@@ -163,22 +167,22 @@ def hold(admitted: Admitted, path: str) -> None:
     """Hold the folder against other prunes, and its lock against uv.
 
     Raises:
-        RefusedError: somebody else holds one of them.
+        NotAdmittedError: somebody else holds one of them.
     """
-    busy = RefusedError("uv is at work in it (it holds its lock)", "wait until uv is done")
+    busy = NotAdmittedError("uv is at work in it (it holds its lock)", "wait until uv is done")
     if admitted.folder is None:
         if is_locked(path):
             raise busy
         return
     if not try_lock(admitted.folder):
-        raise RefusedError("another prime-uve is at it", "wait until that is done")
+        raise NotAdmittedError("another prime-uve is at it", "wait until that is done")
     if admitted.lock is None:
         try:
             admitted.lock = os.open(LOCK, _FILE | NO_LINK, dir_fd=admitted.folder)
         except FileNotFoundError:
             return  # nobody holds what is not there
         except OSError as error:
-            raise RefusedError(
+            raise NotAdmittedError(
                 f"its {LOCK} cannot be opened: {error.strerror}", f"see ls -la {quoted(path)}"
             ) from error
     if not try_lock(admitted.lock):

@@ -13,7 +13,7 @@ from prime_uve.core.deadline import LOOK_SECONDS
 from prime_uve.core.inventory import Inventory, take_inventory
 from prime_uve.core.mounts import read_table
 from prime_uve.core.processes import find_users
-from prime_uve.core.removal.gate import Admitted, Gate, RefusedError, protected
+from prime_uve.core.removal.gate import Admitted, Gate, NotAdmittedError, protected
 from prime_uve.core.removal.pruning import Choice, Grounds, Refusal, Target, choose, refuse
 from prime_uve.core.removal.trash import Trash
 from prime_uve.errors import CacheError, RefusalError
@@ -70,7 +70,7 @@ class Gates:
         """Return the gate of a base.
 
         Raises:
-            RefusedError: the base cannot be opened.
+            NotAdmittedError: the base cannot be opened.
         """
         return self._of(base)[0]
 
@@ -78,7 +78,7 @@ class Gates:
         """Return the trash of a base, which is not opened yet.
 
         Raises:
-            RefusedError: the base cannot be opened.
+            NotAdmittedError: the base cannot be opened.
         """
         return self._of(base)[1]
 
@@ -167,7 +167,7 @@ class Transaction:
         for target in wanted:
             try:
                 self._take(target)
-            except RefusedError as error:
+            except NotAdmittedError as error:
                 self.refusals.append(refuse(target.environment, error.grounds))
         self._put_back_what_is_used()
         for target, _ in self.gone:
@@ -179,14 +179,14 @@ class Transaction:
         environment = target.environment
         if not target.is_there or environment.base is None:
             if os.path.lexists(environment.path):
-                raise RefusedError(*_CHANGED)
+                raise NotAdmittedError(*_CHANGED)
             self.gone.append((target, None))
             return
         admitted = self._gates.gate(environment.base).admit(os.path.basename(environment.path))
         self.gone.append((target, admitted))  # before it is taken, so that an interrupt finds it
         try:
             self._gates.trash(environment.base).take(admitted)
-        except RefusedError:
+        except NotAdmittedError:
             self.gone.pop()
             admitted.release()
             raise
@@ -215,7 +215,7 @@ class Transaction:
     def _put_back(self, target: Target, admitted: Admitted, grounds: Grounds | None) -> None:
         try:
             self._gates.trash(target.environment.base or "").put_back(admitted)
-        except RefusedError as error:
+        except NotAdmittedError as error:
             grounds = error.grounds
         finally:
             admitted.release()

@@ -18,7 +18,7 @@ from prime_uve.core.removal.gate import (
     NO_LINK,
     Admitted,
     Gate,
-    RefusedError,
+    NotAdmittedError,
     close,
     hold,
     identity,
@@ -54,7 +54,7 @@ class Trash:
         """Rename an environment into the trash, and put back what turns out to be another, or in use.
 
         Raises:
-            RefusedError: it is where it was.
+            NotAdmittedError: it is where it was.
         """
         path = os.path.join(self._gate.base, admitted.name)
         self.open()
@@ -75,7 +75,7 @@ class Trash:
         """Undo `take`; what was not taken stays as it is.
 
         Raises:
-            RefusedError: it lies in the trash, and says where.
+            NotAdmittedError: it lies in the trash, and says where.
         """
         away, admitted.away = admitted.away, ""
         if not away or not _exists(self.at(away), self.descriptor):
@@ -100,7 +100,7 @@ class Trash:
                 return []
             self.open()
             names = sorted(os.listdir(self.path if self.descriptor is None else self.descriptor))
-        except (OSError, RefusedError):
+        except (OSError, NotAdmittedError):
             return []
         return [name for name in names if _NAME.fullmatch(name) and self._is_left(name)]
 
@@ -108,7 +108,7 @@ class Trash:
         """Open the trash; make it where it is missing.
 
         Raises:
-            RefusedError: what is there is no folder of this account alone.
+            NotAdmittedError: what is there is no folder of this account alone.
         """
         if self.descriptor is not None:
             return
@@ -119,7 +119,7 @@ class Trash:
             facts = os.lstat(self.path) if self.descriptor is None else os.fstat(self.descriptor)
         if not (is_folder(facts) and is_ours(facts) and facts.st_dev == self._gate.device):
             self.close()
-            raise RefusedError(
+            raise NotAdmittedError(
                 f"the trash {self.path!r} is no folder of this account on that disk",
                 f"move it away; see ls -ld {quoted(self.path)}",
             )
@@ -161,7 +161,7 @@ class Trash:
 
 def _insist_on(admitted: Admitted, facts: os.stat_result) -> None:
     if identity(facts) != admitted.identity:
-        raise RefusedError("something else was put in its place at that moment", "look again: prime-uve list")
+        raise NotAdmittedError("something else was put in its place at that moment", "look again: prime-uve list")
 
 
 def _exists(place: str, folder: int | None) -> bool:
