@@ -141,7 +141,7 @@ class _Crew(Generic[K, R]):
             self._workers.append(worker)
 
     def _work(self) -> None:
-        with _Kept(self._failures):
+        with _Caught(self._failures):
             while self._waiting:
                 try:
                     look = self._waiting.popleft()
@@ -151,8 +151,8 @@ class _Crew(Generic[K, R]):
         self._woken.set()
 
 
-class _Kept:
-    """Keeps what its block raises, for the thread that waits: a bug keeps its traceback."""
+class _Caught:
+    """Catches what its block raises, for the thread that waits: a bug keeps its traceback."""
 
     def __init__(self, failures: list[BaseException]) -> None:
         self._failures = failures

@@ -5,12 +5,20 @@ it, and one that moves with its project has it still.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 FIELD = "kept"
 
 
-def kept(mapping: Mapping[str, object]) -> tuple[str, str | None] | None:
-    """Return for what reason, which may be empty, and since when a mapping is kept; ``None`` where it is not.
+class Kept(NamedTuple):
+    """Why an environment is kept, which can be empty, and since when (ISO 8601 in UTC)."""
+
+    reason: str
+    since: str | None
+
+
+def kept(mapping: Mapping[str, object]) -> Kept | None:
+    """Return why and since when the environment of a mapping is kept; ``None`` where it is not.
 
     Whatever stands in the field but ``null`` and ``false`` keeps, understood or not.
     """
@@ -19,4 +27,4 @@ def kept(mapping: Mapping[str, object]) -> tuple[str, str | None] | None:
         return None
     texts = [value.get(name) if isinstance(value, dict) else None for name in ("reason", "since")]
     reason, since = (text if isinstance(text, str) else None for text in texts)
-    return reason or "", since
+    return Kept(reason or "", since)

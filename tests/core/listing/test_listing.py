@@ -10,9 +10,10 @@ import pytest
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache, CacheError
 from prime_uve.core.keeping import keep
+from prime_uve.core.kept import Kept
 from prime_uve.core.listing import take_listing
 from prime_uve.core.listing.arrangement import Order, arranged, chosen, repositories
-from prime_uve.core.listing.listed import Kept, ListedRow
+from prime_uve.core.listing.listed import ListedRow
 from prime_uve.core.paths import expand
 from tests import hung_mount
 from tests.commands import Git

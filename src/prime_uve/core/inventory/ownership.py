@@ -52,7 +52,7 @@ class Checkout:
     def kept(self) -> str | None:
         """See `prime_uve.core.kept`."""
         found = kept(self.mapping or {})
-        return None if found is None else found[0]
+        return None if found is None else found.reason
 
     @property
     def created_at(self) -> str | None:

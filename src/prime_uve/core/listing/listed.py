@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prime_uve.core.kept import FIELD, kept
+from prime_uve.core.kept import FIELD, Kept, kept
 from prime_uve.core.listing.glance import Glance
 from prime_uve.core.paths import expand, portable
 from prime_uve.core.timestamp import timestamp
@@ -14,13 +14,6 @@ if TYPE_CHECKING:
 
 UNTRACKED = "untracked"
 STATUSES = ("error", "mismatch", "orphaned", UNTRACKED, "valid")  # first what needs a person
-
-
-class Kept(NamedTuple):
-    """Why an environment is kept, which can be empty, and since when (ISO 8601 in UTC)."""
-
-    reason: str
-    since: str | None
 
 
 class ListedRow(NamedTuple):
@@ -76,7 +69,7 @@ def plain_rows(
                 python,
                 timestamp(last_used),
                 () if len(users) == 1 else sorted({other for other in users if other != project}),
-                _kept(row) if FIELD in row else None,
+                kept(row) if FIELD in row else None,
                 repository,
             )
         )
@@ -108,7 +101,7 @@ def mapped_row(
         python=draft.folder.python if draft else None,
         last_used=timestamp(draft.folder.last_used) if draft else None,
         shared_with=sorted({other for other in users if other != project}),
-        kept=_kept(row),
+        kept=kept(row),
         repository=repositories.get(project),
     )
 
@@ -134,8 +127,3 @@ def untracked_row(draft: "Draft", project: str | None, reason: str) -> ListedRow
 def _text(row: Mapping[str, Any], name: str) -> str | None:
     value = row.get(name)
     return value if isinstance(value, str) else None
-
-
-def _kept(row: Mapping[str, Any]) -> Kept | None:
-    found = kept(row)
-    return Kept(*found) if found is not None else None
