@@ -305,7 +305,10 @@ class TestNoFile:
     def test_is_the_hint_and_uv_is_not_run(self, run: Run, project: Path, fake_uv: FakeUv) -> None:
         done = run("uve", "sync", cwd=project)
         assert done.returncode == 2
-        assert done.stderr == f"uve: there is no .env.uve in {str(project)!r} or above it; write one: prime-uve init\n"
+        assert (
+            done.stderr
+            == f"uve: there is no .env.uve in {str(project)!r} or above it; write one: prime-uve init '{project}'\n"
+        )
         assert fake_uv.calls == []
 
     def test_a_parent_that_is_another_project_is_not_taken(self, run: Run, ready: Path, fake_uv: FakeUv) -> None:

@@ -11,7 +11,7 @@ from prime_uve.core.command_line import ACCOUNT, CommandLine
 from prime_uve.core.env_file import KEY, NAME, granted, load, trusted_environment
 from prime_uve.core.lookup import is_registered
 from prime_uve.core.paths import home, portable, quoted, working_directory
-from prime_uve.core.project import find_env_root, find_project_root
+from prime_uve.core.project import find_env_root, find_project_root, no_environment
 from prime_uve.core.uv import find_uv
 from prime_uve.errors import INTERRUPTED, CacheError, PrimeUveError, ProjectError, UvNotFoundError
 from prime_uve.stderr import tell
@@ -85,7 +85,7 @@ def prepare(args: "Sequence[str]", environ: "Mapping[str, str]") -> dict[str, st
         result.update({name: value for name, value in granted(reading).items() if line.takes(name)})
     if root is None or environment is None:
         if line.needs_project:
-            raise _no_environment(_start(line, environ), root)
+            raise no_environment(_start(line, environ), root)
         return result
     set_before = environ.get(KEY)
     if set_before is not None and set_before != environment:
@@ -118,13 +118,6 @@ def _start(line: CommandLine, environ: "Mapping[str, str]") -> str:
     )
     project = line.options.get("--project") or environ.get("UV_PROJECT") or ""
     return os.path.join(working_directory(), directory, project)
-
-
-def _no_environment(start: str, root: str | None) -> ProjectError:
-    where = os.path.normpath(start)
-    if root is None:
-        return ProjectError(f"there is no {NAME} in {where!r} or above it; write one: prime-uve init")
-    return ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init {quoted(root)}")
 
 
 def _go_where_uv_makes_it(start: str, root: str, environment: str) -> None:

@@ -9,9 +9,7 @@ from prime_uve.cli.output import emit_json, say, warn
 from prime_uve.core import git
 from prime_uve.core.commit import Verdict, check_index, check_work_tree, fix_index, fix_work_tree
 from prime_uve.core.env_file import NAME
-from prime_uve.core.paths import quoted
-from prime_uve.core.project import find_env_root
-from prime_uve.errors import ProjectError
+from prime_uve.core.project import find_env_root, no_environment
 from prime_uve.hook import is_ci
 
 
@@ -40,7 +38,7 @@ def _check(path: str, *, fix: bool) -> Verdict:
     root = find_env_root(path)
     indexed = [] if checkout is None else git.index_entries(checkout, f"**/{NAME}")
     if root is None and not indexed:
-        raise ProjectError(f"there is no {NAME} in {path!r} or above it; write one: prime-uve init {quoted(path)}")
+        raise no_environment(path, root)
     verdict = Verdict()
     if checkout is not None:
         verdict.notes += fix_index(checkout) if fix else []

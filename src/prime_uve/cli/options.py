@@ -6,10 +6,9 @@ import click
 
 from prime_uve.core.cache import Cache
 from prime_uve.core.deadline import LOOK_SECONDS
-from prime_uve.core.env_file import KEY, NAME, Reading, load, reading_environ, trusted_environment
-from prime_uve.core.paths import quoted, working_directory
-from prime_uve.core.project import find_env_root
-from prime_uve.errors import ProjectError
+from prime_uve.core.env_file import trusted_reading
+from prime_uve.core.paths import working_directory
+from prime_uve.core.project import find_env_root, no_environment
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 timeout_option = click.option(
@@ -78,10 +77,7 @@ def require_environment(path: str) -> tuple[str, str]:
         EnvFileError: an env file cannot be used.
     """
     root = find_env_root(path)
-    reading: Reading | None = load(root, reading_environ()) if root is not None else None
-    environment = trusted_environment(reading) if reading is not None else None
-    if root is None:
-        raise ProjectError(f"there is no {NAME} in {path!r} or above it; write one: prime-uve init {quoted(path)}")
-    if environment is None:
-        raise ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init {quoted(root)}")
-    return root, environment
+    found = trusted_reading(root) if root is not None else None
+    if root is None or found is None:
+        raise no_environment(path, root)
+    return root, found[1]

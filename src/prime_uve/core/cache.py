@@ -83,7 +83,7 @@ class Cache:
 
         ``venv_path_expanded`` is what ``venv_path`` means with the present home.
         """
-        rows = self._rows()
+        rows = self.rows()
         row = rows.get(_found(rows, self._keys(project_path)))
         return _present(row) if isinstance(row, dict) else None
 
@@ -94,7 +94,7 @@ class Cache:
             ValueError: the path is relative or holds a NUL.
             CacheError: the registry cannot be read, or the path not be resolved.
         """
-        return _found(self._rows(), self._keys(project_path))
+        return _found(self.rows(), self._keys(project_path))
 
     def remove_mapping(self, project_path: Path) -> bool:
         """Remove the mapping of a project; return whether there was one. The environment itself is not touched."""
@@ -110,11 +110,12 @@ class Cache:
 
     def list_all(self) -> dict[str, Row]:
         """Return copies of all mappings, by resolved project path."""
-        return {project: _present(row) for project, row in self._rows().items() if isinstance(row, dict)}
+        return {project: _present(row) for project, row in self.rows().items() if isinstance(row, dict)}
 
     def rows(self) -> dict[str, Any]:
         """Return copies of all rows as they stand, with those that are no mappings, which `list_all` leaves out."""
-        return self._rows()
+        rows: dict[str, Any] = self._store.read()["venvs"]
+        return rows
 
     def validate_mapping(self, project_path: Path, *, timeout: float = LOOK_SECONDS) -> ValidationResult:
         """Compare the mapping of a project with what there is, and stamp its ``last_validated``.
@@ -125,7 +126,7 @@ class Cache:
             project_path: absolute path of the project.
             timeout: see `validate_all`.
         """
-        rows = self._rows()
+        rows = self.rows()
         project = _found(rows, self._keys(project_path))
         if project not in rows:
             return ValidationResult(
@@ -140,7 +141,7 @@ class Cache:
             timeout: seconds for which a mount may say nothing; what lies on it is then an ``error``. However many
                 projects lie on mounts that hang, this time is lost once.
         """
-        return self._validate(self._rows(), timeout)
+        return self._validate(self.rows(), timeout)
 
     def clear(self) -> None:
         """Remove all mappings. The environments are not touched."""
@@ -160,6 +161,10 @@ class Cache:
             CacheError: it cannot be read.
         """
         return self._store.damage()
+
+    def is_lost(self) -> bool:
+        """Tell whether there is no registry, and there was one: that nothing is registered then says nothing."""
+        return self._store.is_lost()
 
     def damaged_copies(self) -> list[Path]:
         """Return the files that hold the bytes of a registry that was damaged, oldest first.
@@ -207,10 +212,6 @@ class Cache:
                 have no other effect.
         """
         return self._store.update(lambda document: change(document["venvs"]))
-
-    def _rows(self) -> dict[str, Any]:
-        rows: dict[str, Any] = self._store.read()["venvs"]
-        return rows
 
     def _keys(self, project_path: Path) -> tuple[str, str]:
         """Return the keys under which a project may be registered; what does not answer can still be forgotten."""

@@ -5,7 +5,7 @@ Hot: imports only what a bare interpreter has already loaded.
 
 import os
 
-from prime_uve.core.env_file import NAME
+from prime_uve.core.env_file import KEY, NAME
 from prime_uve.core.paths import MANIFEST, quoted, stated, upwards
 from prime_uve.errors import ProjectError
 
@@ -25,6 +25,14 @@ def find_env_root(start: str) -> str | None:
         return start
     project = _nearest(start, MANIFEST)
     return None if project is None else _governing_root(project)
+
+
+def no_environment(start: str, root: str | None) -> ProjectError:
+    """Return the error for a command at `start` that needs an environment: `root` governs it, and names none."""
+    if root is None:
+        where = os.path.normpath(start)
+        return ProjectError(f"there is no {NAME} in {where!r} or above it; write one: prime-uve init {quoted(where)}")
+    return ProjectError(f"the {NAME} of {root!r} does not set {KEY}; add it: prime-uve init {quoted(root)}")
 
 
 def find_project_root(start: str) -> str:

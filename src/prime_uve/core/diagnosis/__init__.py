@@ -15,6 +15,7 @@ from prime_uve.core.diagnosis.finding import Finding, Level
 from prime_uve.core.diagnosis.upkeep import checkout_at, unused
 from prime_uve.core.hooks.status import coverage
 from prime_uve.core.paths import BASES_VARIABLE, REGISTRY_VARIABLE, bases, quoted, upwards
+from prime_uve.core.removal.pruning import LOST
 from prime_uve.core.uv import find_uv
 from prime_uve.errors import PrimeUveError
 
@@ -48,12 +49,12 @@ def _registry(cache: Cache) -> Iterator[Finding]:
         yield Finding(Level.PROBLEM, "registry", str(error), "build it anew: prime-uve doctor --rebuild")
         return
     exists = os.path.lexists(cache.path)
-    if not exists and os.path.lexists(f"{cache.path}.last-good"):
+    if cache.is_lost():
         yield Finding(
             Level.NOTE,
             "registry",
             f"{str(cache.path)!r} is not there, but there was one",
-            "build it anew: prime-uve doctor --rebuild, with the folders that hold your projects",
+            LOST.remedy,
         )
         return
     what = f"{str(cache.path)!r} is readable; checkouts: {count}" if exists else f"{str(cache.path)!r} is not there yet"

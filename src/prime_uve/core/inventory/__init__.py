@@ -4,7 +4,6 @@ It is the ground on which is decided what may be deleted, so it errs on one side
 the registry or a marker gives him, and who may mean an environment by another spelling or by his env file claims it.
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -94,7 +93,6 @@ def take_inventory(cache: Cache, *, timeout: float = LOOK_SECONDS, also: Iterabl
         PrimeUveError: the bases are not absolute paths.
     """
     rows = cache.rows()
-    is_lost = not os.path.lexists(cache.path) and os.path.lexists(f"{cache.path}.last-good")
     survey = Survey(bases(), timeout)
     survey.list_bases()
     survey.look_at(rows, also)
@@ -121,5 +119,5 @@ def take_inventory(cache: Cache, *, timeout: float = LOOK_SECONDS, also: Iterabl
         homeless=tuple(survey.homeless),
         troubles=tuple(survey.troubles),
         rows=rows,
-        is_lost=is_lost,
+        is_lost=cache.is_lost(),
     )

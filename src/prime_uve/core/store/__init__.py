@@ -128,6 +128,10 @@ class Store:
         """Say why the file, as it is now, is no whole document; ``None`` where it is one, or where there is none."""
         return self._load().damage
 
+    def is_lost(self) -> bool:
+        """Tell whether there is no file, though there was one: what the last write left is there."""
+        return not os.path.lexists(self.path) and os.path.lexists(self._last_good)
+
     def damaged_copies(self) -> list[Path]:
         """List the damaged files that were set aside, oldest first."""
         pattern = re.compile(rf"{re.escape(self.path.name)}\.damaged-(\d{{8}}T\d{{6}}Z)(?:-(\d+))?")
