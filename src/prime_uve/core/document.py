@@ -61,7 +61,7 @@ def render(values: Mapping[str, Any]) -> bytes:
 
 
 def _items(section: dict[object, object]) -> str:
-    """Lay the items of a section out, a line each, by one call of the encoder: one for each takes half as long again."""
+    """Lay the items of a section out, a line each, by one call of the encoder: one for each takes longer."""
     for name in section:
         if not isinstance(name, str):
             raise _no_name(name)
