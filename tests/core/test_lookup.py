@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prime_uve.core.cache import Cache
-from prime_uve.core.document import render
 from prime_uve.core.lookup import is_registered
+from prime_uve.core.store.document import render
 from prime_uve.errors import CacheError
 from tests.commands import Run
 from tests.privileges import unprivileged

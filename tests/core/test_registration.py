@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache, CacheError
-from prime_uve.core.presence import Presence
 from prime_uve.core.registration import Outcome, Registration, decide, preview, register
+from prime_uve.core.validation.presence import Presence
 from tests.core import checkouts, writers
 from tests.core.checkouts import ENVIRONMENT, LONG_AGO, add
 

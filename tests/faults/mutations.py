@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from prime_uve.core import document
+from prime_uve.core.store import document
 from tests.faults import budget
 
 ROWS = {

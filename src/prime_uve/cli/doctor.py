@@ -11,7 +11,7 @@ from prime_uve.cli.options import existing, json_option, open_registry
 from prime_uve.cli.output import emit_json, progress, say, warn
 from prime_uve.core.cache import Cache
 from prime_uve.core.diagnosis import diagnose
-from prime_uve.core.finding import Finding, Level
+from prime_uve.core.diagnosis.finding import Finding, Level
 from prime_uve.core.paths import working_directory
 from prime_uve.core.rebuild import carry_out, discover, plan
 from prime_uve.core.registration import WRITTEN, Registration

@@ -10,10 +10,10 @@ import click
 from prime_uve.cli.measures import shown_size
 from prime_uve.cli.options import json_option, open_registry
 from prime_uve.cli.output import emit_json, is_terminal, progress, say, table, warn
-from prime_uve.core.arrangement import Order, arranged, chosen, repositories
 from prime_uve.core.deadline import LOOK_SECONDS
-from prime_uve.core.listed import STATUSES, ListedRow
 from prime_uve.core.listing import take_listing
+from prime_uve.core.listing.arrangement import Order, arranged, chosen, repositories
+from prime_uve.core.listing.listed import STATUSES, ListedRow
 
 if TYPE_CHECKING:
     from prime_uve.core.processes import User

@@ -12,9 +12,9 @@ from prime_uve.core import kept, marker
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import expand, portable, quoted, registry_path
-from prime_uve.core.presence import WITNESSES, witness
 from prime_uve.core.store import Store
 from prime_uve.core.validation import ValidationResult, judge, observe_all
+from prime_uve.core.validation.presence import WITNESSES, witness
 from prime_uve.errors import CacheError
 
 __all__ = ["Cache", "CacheError", "ValidationResult"]

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from io import FileIO
 
-LARGEST = 128 << 20  # bytes, as in `prime_uve.core.whole_file`
+LARGEST = 128 << 20  # bytes, as in `prime_uve.core.store.whole_file`
 BLOCK = 1 << 16  # bytes; memory of this size is used again, where that for all of a large registry is new each time
 SECTION = b'\n  "venvs": {\n'
 SECTION_END = b'\n  },\n  "'  # of one that another member follows
@@ -22,8 +22,8 @@ END = b"\n}\n"
 def is_registered(project: str, venv_path: str) -> bool:
     """Tell whether the registry maps `project` (a resolved path) to `venv_path`, letter for letter.
 
-    ``True`` is certain: the registry is written in one layout (`prime_uve.core.document`), with a raw newline before
-    each row, which no JSON string can hold. ``False`` means "look again with json": an absent or unreadable
+    ``True`` is certain: the registry is written in one layout (`prime_uve.core.store.document`), with a raw newline
+    before each row, which no JSON string can hold. ``False`` means "look again with json": an absent or unreadable
     registry, another layout, a path that JSON escapes.
 
     Raises:

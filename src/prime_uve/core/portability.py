@@ -34,7 +34,7 @@ def portability_fault(root: str, content: bytes) -> str:
         reading = Reading(root, shared=content, local=None, environ=ANYWHERE)
         value = named_environment(reading)
         if not is_plain(content):
-            from prime_uve.core.second_reader import REFERENCE, refuse_ambiguity
+            from prime_uve.core.validation.second_reader import REFERENCE, refuse_ambiguity
 
             refuse_ambiguity(reading, ANYWHERE)
             other_variables.update(match[1] or match[2] for match in REFERENCE.finditer(content.decode()))

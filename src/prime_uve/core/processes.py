@@ -106,7 +106,7 @@ def find_users(environments: Iterable[str], *, timeout: float = LOOK_SECONDS) ->
         known = users.setdefault(environment, [])
         if user.pid not in [each.pid for each in known] and not (known and user.pid is None):
             known.append(user)
-    # Whoever was looked at first: threads are in no order.
+    # They were found by threads, which have no order.
     return {
         environment: sorted(users[environment], key=lambda it: it.pid or 0)
         for environment in wanted

@@ -12,12 +12,12 @@ from typing import Any
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache, new_row, project_key, put
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
-from prime_uve.core.discrepancy import Naming, mismatch_sentence, naming_of
 from prime_uve.core.env_file import LOCAL_NAME, NAME, load, named_environment, reading_environ
 from prime_uve.core.kept import FIELD, kept
 from prime_uve.core.paths import expand, generate_hash, get_project_name, portable, quoted
-from prime_uve.core.presence import Presence, look_at_project, same_place
 from prime_uve.core.validation import Machine
+from prime_uve.core.validation.discrepancy import Naming, mismatch_sentence, naming_of
+from prime_uve.core.validation.presence import Presence, look_at_project, same_place
 from prime_uve.errors import CacheError, PrimeUveError
 
 

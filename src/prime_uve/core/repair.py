@@ -9,9 +9,9 @@ from pathlib import Path
 
 from prime_uve.core.cache import Cache
 from prime_uve.core.paths import expand, read_regular
-from prime_uve.core.presence import Presence, same_place, witness
 from prime_uve.core.registration import Outcome, Registration, preview, register
 from prime_uve.core.validation import observe_all
+from prime_uve.core.validation.presence import Presence, same_place, witness
 
 LARGEST_SCRIPT = 1 << 16  # bytes
 # As uv, virtualenv and venv write it into the script that activates an environment.

@@ -1,0 +1,60 @@
+"""Is a project gone, or only out of reach? Over disks that are exchanged at one mount point."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.core.checkouts import child, output, own_mounts
+
+EXCHANGED = """
+import json, os, subprocess, sys
+from pathlib import Path
+from prime_uve.core.mounts import read_table
+from prime_uve.core.validation.presence import look_at_project, witness
+mount, first, second, below = sys.argv[1:]
+project = os.path.join(mount, below)
+
+def plug_in(disk):
+    subprocess.run(["mount", "-t", "tmpfs", disk, mount], check=True)
+
+def tell():
+    sight = look_at_project(project, row, read_table())
+    print(sight.presence.value, sight.trouble, sep="|")
+
+plug_in(first)
+os.makedirs(project)
+row = witness(project)
+print(json.dumps(row))
+tell()
+os.rmdir(project)
+tell()
+subprocess.run(["umount", mount], check=True)
+plug_in(second)
+assert os.stat(os.path.dirname(project)).st_ino == row["parent_inode"]
+tell()
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_told_apart"),
+    [
+        pytest.param("server:/one", "server:/other one", True, id="another share"),
+        pytest.param("server:/one", "server:/one", False, id="the same share, without the project"),
+        pytest.param("/dev/first", "/dev/second", False, id="devices of which nothing lasting is known"),
+    ],
+)
+def test_another_disk_at_the_same_place_does_not_say_that_a_project_is_gone(
+    tmp_path: Path, first: str, second: str, *, is_told_apart: bool
+) -> None:
+    prefix = own_mounts()
+    told = output(child(EXCHANGED, tmp_path, first, second, "demo", cwd=Path("/"), prefix=prefix)).splitlines()
+    row, here, gone, exchanged = told
+    assert ('"file_system": "tmpfs server:/one"' in row) == (not first.startswith("/dev"))
+    assert (here, gone) == ("here|", "gone|")
+    if is_told_apart:
+        assert exchanged.startswith(
+            f"unknown|'{tmp_path}/demo' is out of reach: '{tmp_path}' is not the file system that was mounted there, "
+            "which is 'tmpfs server:/one'; mount it, or, if it is gone for good, forget it: prime-uve unregister"
+        )
+    else:
+        assert exchanged == "gone|"
