@@ -212,7 +212,7 @@ def test_validate_mapping_path_mismatch(cache: Cache, checkout: Path, home: Path
     assert f"the registry has '{home}/prime-uve/venvs/demo_0a1b2c3d'" in issue
     assert f"names '{home}/prime-uve/venvs/changed'" in issue
     assert "prime-uve register --accept" in issue
-    assert f"git -C '{checkout}' checkout" in issue
+    assert f"prime-uve init --force --venv-dir '{home}/prime-uve/venvs/demo_0a1b2c3d' '{checkout}'" in issue
 
 
 def test_validate_all(cache: Cache, checkout: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import marshal
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,10 +114,13 @@ class Store:
         behind = target.with_suffix(".lock")
         if behind == target:
             raise CacheError(f"{target} cannot be used: its lock would have the same name; give it another ending")
-        with ExitStack() as stack:
-            holds = [stack.enter_context(lock.held(path, timeout)) for path in dict.fromkeys((self.lock_path, behind))]
-            is_by_claim = any(hold.by_claim for hold in holds)
-            yield lock.Hold(self.lock_path, is_by_claim, still=lambda: all(hold.still() for hold in holds))
+        with lock.held(self.lock_path, timeout) as ours:
+            if behind == self.lock_path:
+                yield ours
+                return
+            with lock.held(behind, timeout) as theirs:
+                is_by_claim = ours.by_claim or theirs.by_claim
+                yield lock.Hold(self.lock_path, is_by_claim, still=lambda: ours.still() and theirs.still())
 
     def probe_lock(self, timeout: float) -> None:
         """Take the lock, wait for it ``timeout`` seconds at most, and let it go; ``CacheError`` where that fails."""

@@ -16,6 +16,7 @@ Everything is ASCII: text that is not valid Unicode (a path that is not UTF-8) i
 """
 
 import json
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -53,11 +54,20 @@ def render(values: Mapping[str, Any]) -> bytes:
     members = []
     for key, value in values.items():
         if isinstance(value, dict) and value:
-            items = ",\n    ".join([_member(name, item) for name, item in value.items()])
-            members.append(f"{_member_name(key)}: {{\n    {items}\n  }}")
+            members.append(f"{_member_name(key)}: {{\n    {_items(value)}\n  }}")
         else:
             members.append(_member(key, value))
     return ("{\n  " + ",\n  ".join(members) + "\n}\n").encode("ascii")
+
+
+def _items(section: dict[object, object]) -> str:
+    """Lay the items of a section out, a line each, by one call of the encoder: one for each takes longer."""
+    for name in section:
+        if not isinstance(name, str):
+            raise _no_name(name)
+    between = os.urandom(16).hex()  # nothing that is stored
+    parts = [part for name, item in section.items() for part in ({name: item}, between)]
+    return _encode(parts[:-1])[2:-2].replace(f'}}, "{between}", {{', ",\n    ")
 
 
 def _member(key: object, value: object) -> str:
@@ -66,8 +76,12 @@ def _member(key: object, value: object) -> str:
 
 def _member_name(key: object) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"the name of a member must be text, not {type(key).__name__}")
+        raise _no_name(key)
     return _encode(key)
+
+
+def _no_name(key: object) -> TypeError:
+    return TypeError(f"the name of a member must be text, not {type(key).__name__}")
 
 
 def parse(raw: bytes, sections: Collection[str]) -> Parsed:
