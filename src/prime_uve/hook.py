@@ -107,6 +107,11 @@ def _checkout(folder: str) -> str | None:
     return checkout
 
 
+def _changed_checkout(folder: str, made: Change) -> str | None:
+    """Return the checkout of `folder`; ``None`` where a change is nothing to act upon."""
+    return None if is_ci() or made.is_of_files else _checkout(folder)
+
+
 def is_ci() -> bool:
     """Whether this runs in continuous integration, where there is no registry worth writing to."""
     return os.environ.get("CI", "").lower() not in ("", "0", "false")
@@ -136,15 +141,12 @@ def register(folder: str, made: Change) -> int:
     Raises:
         ProjectError: `folder` is in no Git checkout, or Git failed.
     """
-    if is_ci() or made.is_of_files:
-        return 0
-    checkout = _checkout(folder)
-    if checkout is None:
-        return 0
-    from prime_uve.core.arrival import register_all
+    checkout = _changed_checkout(folder, made)
+    if checkout is not None:
+        from prime_uve.core.arrival import register_all
 
-    for sentence in register_all(checkout, made):
-        tell(f"prime-uve: {sentence}")
+        for sentence in register_all(checkout, made):
+            tell(f"prime-uve: {sentence}")
     return 0
 
 
@@ -157,13 +159,10 @@ def sync(folder: str, made: Change) -> int:
         ProjectError: `folder` is in no Git checkout, or Git failed.
     """
     register(folder, made)
-    if is_ci() or made.is_of_files:
-        return 0
-    checkout = _checkout(folder)
-    if checkout is None:
-        return 0
-    from prime_uve.sync import sync_changed
+    checkout = _changed_checkout(folder, made)
+    if checkout is not None:
+        from prime_uve.sync import sync_changed
 
-    for sentence in sync_changed(checkout, made):
-        tell(f"prime-uve: {sentence}")
+        for sentence in sync_changed(checkout, made):
+            tell(f"prime-uve: {sentence}")
     return 0
