@@ -164,6 +164,12 @@ def is_inside(path: str, folder: str) -> bool:
     return inner.startswith(outer) and inner != outer
 
 
+def is_folder(facts: os.stat_result) -> bool:
+    """Tell whether facts that no link was followed for are those of a folder, and of no junction, which Windows has."""
+    is_junction = getattr(facts, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_REPARSE_POINT
+    return stat.S_ISDIR(facts.st_mode) and not is_junction
+
+
 def generate_hash(project_path: "Path") -> str:
     """Return the first 8 hex digits of the SHA-256 of the resolved POSIX path of a project."""
     from hashlib import sha256

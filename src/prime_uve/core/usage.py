@@ -6,7 +6,6 @@ is said to be freed is too much by those.
 """
 
 import os
-import stat
 import threading
 import time
 from collections import deque
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from prime_uve.core.mounts import read_table
+from prime_uve.core.paths import is_folder
 
 BLOCK = 512  # bytes; the unit of st_blocks, whatever the file system has
 WORKERS = 4  # more wait for the interpreter, not for the disk
@@ -75,7 +75,7 @@ def measure(folder: str, beat: Callable[[], object] = lambda: None) -> Measureme
         facts = os.lstat(folder)
     except (OSError, ValueError):
         return Measurement(folder, unseen=1)
-    if not _is_folder(facts):
+    if not is_folder(facts):
         return Measurement(folder, unseen=1)
     found.device, found.size = facts.st_dev, _on_disk(facts)
     links: dict[int, Links] = {}
@@ -96,7 +96,7 @@ def _look_into(folder: str, found: Measurement, links: dict[int, Links], beat: C
                 facts = _facts(entry)
                 if facts is None or facts.st_dev != found.device:
                     found.unseen += 1
-                elif _is_folder(facts):
+                elif is_folder(facts):
                     found.size += _on_disk(facts)
                     inner.append(entry.path)
                 else:
@@ -123,12 +123,6 @@ def _facts(entry: os.DirEntry[str]) -> os.stat_result | None:
         return os.lstat(entry.path) if os.name == "nt" else entry.stat(follow_symlinks=False)
     except OSError:
         return None
-
-
-def _is_folder(facts: os.stat_result) -> bool:
-    # Windows has links (junctions) that look like folders.
-    is_junction = getattr(facts, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_REPARSE_POINT
-    return stat.S_ISDIR(facts.st_mode) and not is_junction
 
 
 def _on_disk(facts: os.stat_result) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from prime_uve.core.marker import ENVIRONMENT_SIGN
 from prime_uve.core.mounts import MountTable
-from prime_uve.core.paths import home, quoted, upwards
+from prime_uve.core.paths import home, is_folder, quoted, upwards
 from prime_uve.core.processes import LOCK, is_locked
 from prime_uve.core.removal.pruning import Grounds, is_strict
 from prime_uve.errors import PrimeUveError
@@ -192,12 +192,6 @@ def hold(admitted: Admitted, path: str) -> None:
 def is_ours(facts: os.stat_result) -> bool:
     """Tell whether it belongs to this account; on Windows, where nobody says, whether it can be seen."""
     return not hasattr(os, "geteuid") or facts.st_uid == os.geteuid()
-
-
-def is_folder(facts: os.stat_result) -> bool:
-    """Tell whether it is a real folder: no link, nor what Windows has for links to folders."""
-    is_junction = getattr(facts, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_REPARSE_POINT
-    return stat.S_ISDIR(facts.st_mode) and not is_junction
 
 
 def identity(facts: os.stat_result) -> Identity:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from errno import EEXIST
 
 from prime_uve.core.environment import TRASH
-from prime_uve.core.paths import quoted
+from prime_uve.core.paths import is_folder, quoted
 from prime_uve.core.removal.gate import (
     FOLDER,
     NO_LINK,
@@ -22,7 +22,6 @@ from prime_uve.core.removal.gate import (
     close,
     hold,
     identity,
-    is_folder,
     is_ours,
     open_folder,
     refusing,
