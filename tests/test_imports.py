@@ -17,8 +17,9 @@ SOURCES = Path(prime_uve.__file__).parent
 # From the ground up; a module may import those of lower floors only.
 FLOORS = [
     {"__init__", "core.diagnosis.finding", "core.hooks.__init__", "errors", "stderr"},
-    {"core.child", "core.command_line", "core.deadline", "core.store.document", "core.env_syntax", "core.mounts"},
-    {"core.paths", "core.timestamp", "core.uv", "core.store.whole_file"},
+    {"core.child", "core.command_line", "core.deadline", "core.env_syntax", "core.mounts", "core.replacement"},
+    {"core.store.document", "core.timestamp"},
+    {"core.paths", "core.uv", "core.store.whole_file"},
     {"core.store.claims", "core.git", "core.hooks.text", "core.kept", "core.lookup", "core.marker", "core.repository"},
     {"core.environment", "core.installed", "core.processes", "core.usage"},
     {"core.change", "core.hooks.configured", "core.env_file", "core.hooks.folder", "core.kinship"},
@@ -106,6 +107,7 @@ def test_the_imports_that_are_checked_are_those_that_there_are() -> None:
         "core.git",
         "core.marker",
         "core.paths",
+        "core.replacement",
         "errors",
     }
     assert set(imported(MODULES["hook"])) > {"core.git"}, "a module that is imported from its package"

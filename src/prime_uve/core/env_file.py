@@ -8,7 +8,7 @@ import stat
 
 from prime_uve.core.env_syntax import parse, plain_values
 from prime_uve.core.marker import is_environment
-from prime_uve.core.paths import BASES_VARIABLE, ENV_NAME, bases, home, is_inside, open_at_once, quoted
+from prime_uve.core.paths import BASES_VARIABLE, EFBIG, EINVAL, ENV_NAME, bases, home, is_inside, quoted, read_regular
 from prime_uve.errors import EnvFileError, UntrustedPathError
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ KEY = "UV_PROJECT_ENVIRONMENT"
 OUR_PREFIX = "PRIME_UVE_"
 PLACES = frozenset(("UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"))
 MAX_SIZE = 1 << 20  # bytes
-READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+NO_ENV_FILE = {EINVAL: "not a file", EFBIG: "larger than 1 MiB: no env file"}  # as `read_regular` tells
 
 
 class Reading:
@@ -85,36 +85,19 @@ def read(path: str) -> bytes | None:
         EnvFileError: it is no regular file, larger than 1 MiB, or cannot be read.
     """
     try:
-        # By hand: `open` asks twice as much of the system.
-        descriptor = open_at_once(path, READING)
-        try:
-            return _content(descriptor, path)
-        finally:
-            os.close(descriptor)
+        return read_regular(path, MAX_SIZE)
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.islink(path):
             return None
         raise EnvFileError(f"{path!r} is a link that leads nowhere; mend or remove it: ls -l {quoted(path)}") from None
     except OSError as error:
+        fault = NO_ENV_FILE.get(error.errno or 0)
+        if fault is not None:
+            anew = f"prime-uve init {quoted(os.path.dirname(path))}"
+            raise EnvFileError(f"{path!r} is {fault}; move it away and write one: {anew}") from None
         raise EnvFileError(
             f"cannot read {path!r}: {error.strerror}; see its permissions: ls -l {quoted(path)}"
         ) from error
-
-
-def _content(descriptor: int, path: str) -> bytes:
-    facts = os.fstat(descriptor)
-    if not stat.S_ISREG(facts.st_mode):
-        raise _no_file(path)
-    if facts.st_size > MAX_SIZE:
-        raise EnvFileError(
-            f"{path!r} is larger than 1 MiB: no env file; move it away and write a new one: "
-            f"prime-uve init {quoted(os.path.dirname(path))}"
-        )
-    content = os.read(descriptor, facts.st_size + 1)
-    if len(content) != facts.st_size:  # it is being written, or the system gave less
-        while block := os.read(descriptor, MAX_SIZE):
-            content += block
-    return content
 
 
 def is_absent(path: str) -> bool:
@@ -142,11 +125,6 @@ def plain_environment(content: bytes, environ: "Mapping[str, str]") -> str | Non
     return value if os.path.isabs(value) and value.isprintable() and ".." not in value else None
 
 
-def _no_file(path: str) -> EnvFileError:
-    root = os.path.dirname(path)
-    return EnvFileError(f"{path!r} is not a file; move it away and write one: prime-uve init {quoted(root)}")
-
-
 def write(path: str, content: bytes) -> None:
     """Replace the env file at `path` (the target, where it is a link) as a whole; its permissions stay.
 
@@ -158,21 +136,14 @@ def write(path: str, content: bytes) -> None:
         raise EnvFileError(
             f"{path!r} is a link out of the project and is not written through; remove it: rm {quoted(path)}"
         )
-    beside = f"{target}.{os.urandom(8).hex()}.tmp"
+    from prime_uve.core.replacement import replace
+
     try:
         mode = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else None
-        try:
-            # Nobody may read in between what only its owner may read before and after.
-            with open(
-                beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode)
-            ) as stream:
-                stream.write(content)
-            if mode is not None:
-                os.chmod(beside, mode)
-            os.replace(beside, target)
-        finally:
-            if os.path.lexists(beside):
-                os.unlink(beside)
+        if mode is None:
+            replace(target, content, mode=0o666)
+        else:
+            replace(target, content, mode=mode, always=mode)
     except OSError as error:
         raise EnvFileError(
             f"cannot write {path!r}: {error.strerror}; see ls -ld {quoted(os.path.dirname(path))}"

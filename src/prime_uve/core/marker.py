@@ -40,17 +40,11 @@ def mark(environment: str, project: str) -> bool:
         return True
     import json
 
+    from prime_uve.core.replacement import replace
+
     content = json.dumps({"version": VERSION, "project": project}) + "\n"
-    path = os.path.join(environment, NAME)
-    beside = f"{path}.{os.urandom(8).hex()}.tmp"
     try:
-        with open(beside, "x", encoding="ascii", opener=_open_private) as stream:
-            stream.write(content)
-        try:
-            os.replace(beside, path)
-        except OSError:
-            os.unlink(beside)
-            raise
+        replace(os.path.join(environment, NAME), content.encode("ascii"), mode=0o600)
     except OSError:
         return False
     return True
@@ -93,7 +87,3 @@ def is_environment(folder: str) -> bool:
         return os.path.isfile(os.path.join(folder, ENVIRONMENT_SIGN))
     except ValueError:
         return False
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from prime_uve.core.hooks.folder import KEPT, LEGACY, TOOL, HooksFolder, framework, installed_tool, is_huskys, read_hook
 from prime_uve.core.hooks.text import EVENTS, Author, author, filled, shipped_text
 from prime_uve.core.paths import quoted
+from prime_uve.core.replacement import replace
 from prime_uve.errors import ProjectError, RefusalError
 
 # What looks at its own name does something else, or nothing, under the name that it would be kept by.
@@ -171,7 +172,7 @@ def _carry_out(step: Step) -> None:
                 _keep(step.path, step.kept)
             if os.path.lexists(step.path) and not (step.kept and _is_same_file(step.path, step.kept)):
                 _insist_on_ours(step.path)
-            _write(step.path, step.content)
+            replace(step.path, step.content, mode=0o777, always=stat.S_IXUSR)
 
 
 def _insist_on_ours(path: str) -> None:
@@ -188,18 +189,6 @@ def _keep(path: str, kept: str) -> None:
         raise
     except (OSError, NotImplementedError):  # a file system without hard links
         os.rename(path, kept)
-
-
-def _write(path: str, content: bytes) -> None:
-    beside = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.urandom(8).hex()}.tmp")
-    try:
-        with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o777)) as stream:
-            stream.write(content)
-        os.chmod(beside, os.stat(beside).st_mode | stat.S_IXUSR)  # whatever the umask takes
-        os.replace(beside, path)
-    finally:
-        if os.path.lexists(beside):
-            os.unlink(beside)
 
 
 def _is_plain_program(path: str) -> bool:

@@ -22,7 +22,7 @@ class ListedRow(NamedTuple):
     `venv_path` is as registered, `venv_path_expanded` absolute. `last_used` is ISO 8601 in UTC. `shared_with` are the
     other checkouts to which the registry or their env files give the environment. `repository` is the Git directory
     that all checkouts of one repository have in common. `probable_project` is the project that an untracked environment
-    probably belongs to, as `probable_by` (``marker``, ``env file`` or ``editable``) says.
+    probably belongs to, as `probable_by` says: ``editable``, or a `prime_uve.core.inventory.Source`.
     """
 
     project: str | None
