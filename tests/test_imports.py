@@ -16,7 +16,7 @@ from tests.commands import Run
 SOURCES = Path(prime_uve.__file__).parent
 # From the ground up; a module may import those of lower floors only.
 FLOORS = [
-    {"__init__", "core.diagnosis.finding", "core.hooks.__init__", "errors", "stderr"},
+    {"__init__", "core.diagnosis.finding", "core.hooks.__init__", "core.row", "errors", "stderr"},
     {"core.child", "core.command_line", "core.deadline", "core.env_syntax", "core.mounts", "core.replacement"},
     {"core.store.document", "core.timestamp"},
     {"core.paths", "core.uv", "core.store.whole_file"},

@@ -11,6 +11,7 @@ from prime_uve.core import kept, marker
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import expand, portable, quoted, registry_path
+from prime_uve.core.row import text
 from prime_uve.core.store import Store
 from prime_uve.core.timestamp import now
 from prime_uve.core.validation import ValidationResult, judge, observe_all
@@ -322,10 +323,9 @@ def put(rows: dict[str, Any], project: str, row: Row) -> None:
 
 
 def _environment(row: Row) -> str:
-    venv_path = row.get("venv_path")
-    return os.path.normpath(expand(venv_path)) if isinstance(venv_path, str) else ""
+    return os.path.normpath(expand(text(row, "venv_path") or ""))
 
 
 def _present(row: Row) -> Row:
-    venv_path = row.get("venv_path")
-    return {**row, "venv_path_expanded": expand(venv_path)} if isinstance(venv_path, str) else dict(row)
+    venv_path = text(row, "venv_path")
+    return dict(row) if venv_path is None else {**row, "venv_path_expanded": expand(venv_path)}

@@ -10,8 +10,9 @@ from prime_uve.core.cache import Cache, project_key
 from prime_uve.core.kept import FIELD, kept
 from prime_uve.core.paths import expand, quoted
 from prime_uve.core.project import find_env_root
+from prime_uve.core.row import text
 from prime_uve.core.timestamp import now
-from prime_uve.core.validation import same_place
+from prime_uve.core.validation.presence import same_place
 from prime_uve.errors import ProjectError
 
 
@@ -68,7 +69,7 @@ def _change(cache: Cache, path: str, change: Callable[[dict[str, Any]], object])
             change(mapping)
         is_changed = before != [mapping.get(FIELD) for mapping in mappings]
         reason, since = kept(mappings[0]) or (None, None)
-        return Keeping(projects, _environment(mappings[0]), reason, since, is_changed)
+        return Keeping(projects, text(mappings[0], "venv_path") or "", reason, since, is_changed)
 
     return cache.edit(apply)
 
@@ -78,7 +79,7 @@ def _meant(rows: Mapping[str, Mapping[str, Any]], path: str) -> list[str]:
     for project in (project_key(Path(path)), path):
         if project in rows:
             return [project]
-    projects = [project for project, mapping in rows.items() if _is_at(expand(_environment(mapping)), path)]
+    projects = [project for project, mapping in rows.items() if _is_at(expand(text(mapping, "venv_path") or ""), path)]
     if projects:
         return projects
     root = find_env_root(path) if os.path.lexists(path) else None
@@ -91,11 +92,6 @@ def _is_at(environment: str, path: str) -> bool:
     # Links are followed for what has the same name alone: the disks of all others are not asked.
     names = [os.path.basename(os.path.normpath(each)) for each in (environment, path)]
     return os.path.isabs(environment) and names[0] == names[1] and same_place(environment, path)
-
-
-def _environment(mapping: Mapping[str, Any]) -> str:
-    venv_path = mapping.get("venv_path")
-    return venv_path if isinstance(venv_path, str) else ""
 
 
 def _unknown(path: str) -> ProjectError:

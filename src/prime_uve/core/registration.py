@@ -15,6 +15,7 @@ from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.env_file import LOCAL_NAME, NAME, load, named_environment, reading_environ
 from prime_uve.core.kept import FIELD, kept
 from prime_uve.core.paths import expand, generate_hash, get_project_name, portable, quoted
+from prime_uve.core.row import text
 from prime_uve.core.validation import Machine
 from prime_uve.core.validation.discrepancy import Naming, mismatch_sentence, naming_of
 from prime_uve.core.validation.presence import Presence, look_at_project, same_place
@@ -180,8 +181,7 @@ def decide(
         claims: the other checkouts that the registry gives this environment to, and whether they are there.
         accept: see `register`.
     """
-    previous = mapping.get("venv_path") if mapping is not None else None
-    previous = previous if isinstance(previous, str) else None
+    previous = text(mapping or {}, "venv_path")
     if previous is not None and _is_same(previous, venv_path):
         return Registration(Outcome.UNCHANGED, project, venv_path, previous)
     if previous is not None and not accept:
@@ -202,8 +202,8 @@ def _claims(rows: Mapping[str, Mapping[str, Any]], project: str, venv_path: str)
     """Return the other rows that name the environment `venv_path`."""
     claims = {}
     for other, mapping in rows.items():
-        theirs = mapping.get("venv_path")
-        if other != project and isinstance(theirs, str) and _is_same(theirs, venv_path):
+        theirs = text(mapping, "venv_path")
+        if other != project and theirs is not None and _is_same(theirs, venv_path):
             claims[other] = mapping
     return claims
 

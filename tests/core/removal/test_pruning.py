@@ -10,7 +10,8 @@ from prime_uve.core.inventory import Environment, Inventory
 from prime_uve.core.inventory.ownership import Checkout, Claim, Source
 from prime_uve.core.removal.pruning import Choice, Plan, Target, choose, is_strict
 from prime_uve.core.usage import Links, Measurement
-from prime_uve.core.validation import Presence, ValidationResult
+from prime_uve.core.validation import ValidationResult
+from prime_uve.core.validation.presence import Presence
 
 BASE = "/base"
 PATH = "/base/demo_1"

@@ -8,7 +8,9 @@ from typing import Any
 
 from prime_uve.core.env_file import LOCAL_NAME
 from prime_uve.core.kept import kept
-from prime_uve.core.validation import Observation, Presence, Status, ValidationResult, judge
+from prime_uve.core.row import text
+from prime_uve.core.validation import Observation, Status, ValidationResult, judge
+from prime_uve.core.validation.presence import Presence
 
 
 class Claim(StrEnum):
@@ -57,16 +59,12 @@ class Checkout:
     @property
     def created_at(self) -> str | None:
         """When it was registered, ISO 8601 in UTC."""
-        return self._text("created_at")
+        return text(self.mapping or {}, "created_at")
 
     @property
     def last_validated(self) -> str | None:
         """When it was validated last, ISO 8601 in UTC."""
-        return self._text("last_validated")
-
-    def _text(self, name: str) -> str | None:
-        value = (self.mapping or {}).get(name)
-        return value if isinstance(value, str) else None
+        return text(self.mapping or {}, "last_validated")
 
 
 @dataclass(frozen=True, slots=True)

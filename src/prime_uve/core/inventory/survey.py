@@ -13,7 +13,9 @@ from prime_uve.core.inventory.ownership import Checkout, Claim, Sighting, Source
 from prime_uve.core.inventory.spelling import Places, folded
 from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import quoted
-from prime_uve.core.validation import Observation, Presence, observe_all
+from prime_uve.core.row import text
+from prime_uve.core.validation import Observation, observe_all
+from prime_uve.core.validation.presence import Presence
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -186,8 +188,8 @@ def _claims_of(sighting: Sighting) -> Iterator[tuple[str, Checkout]]:
         yield seen.registered, mine
     if seen.named is not None and seen.named != seen.registered:
         yield seen.named, replace(mine, claim=Claim.LIVING, source=Source.ENV_FILE)
-    earlier = row.get("venv_path_expanded")  # what the path meant when it was written
-    if isinstance(earlier, str) and earlier != seen.registered and os.path.isabs(earlier) and "\0" not in earlier:
+    earlier = text(row, "venv_path_expanded")  # what the path meant when it was written
+    if earlier is not None and earlier != seen.registered and os.path.isabs(earlier) and "\0" not in earlier:
         yield earlier, replace(mine, source=Source.ALIAS)
 
 

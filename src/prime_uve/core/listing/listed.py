@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from prime_uve.core.kept import FIELD, Kept, kept
 from prime_uve.core.listing.glance import Glance
 from prime_uve.core.paths import expand, portable
+from prime_uve.core.row import text
 from prime_uve.core.timestamp import timestamp
 
 if TYPE_CHECKING:
@@ -55,17 +56,16 @@ def plain_rows(
     listed = []
     for project, (environment, python, last_used, repository) in glances.items():
         row, users = rows[project], owners[environment]
-        name, created_at, last_validated = row.get("project_name"), row.get("created_at"), row.get("last_validated")
         listed.append(
             ListedRow(
                 project,
-                name if isinstance(name, str) else "",
+                text(row, "project_name") or "",
                 row["venv_path"],
                 environment,
                 "valid",
                 [],
-                created_at if isinstance(created_at, str) else None,
-                last_validated if isinstance(last_validated, str) else None,
+                text(row, "created_at"),
+                text(row, "last_validated"),
                 python,
                 timestamp(last_used),
                 () if len(users) == 1 else sorted({other for other in users if other != project}),
@@ -88,10 +88,10 @@ def mapped_row(
         repositories: as of `Repositories.of`, by project.
     """
     row, project = checkout.mapping or {}, checkout.project
-    venv_path = _text(row, "venv_path") or ""
+    venv_path = text(row, "venv_path") or ""
     return ListedRow(
         project=project,
-        project_name=_text(row, "project_name") or "",
+        project_name=text(row, "project_name") or "",
         venv_path=venv_path,
         venv_path_expanded=expand(venv_path),
         status=checkout.result.status,
@@ -122,8 +122,3 @@ def untracked_row(draft: "Draft", project: str | None, reason: str) -> ListedRow
         probable_project=project,
         probable_by=reason if project is not None else None,
     )
-
-
-def _text(row: Mapping[str, Any], name: str) -> str | None:
-    value = row.get(name)
-    return value if isinstance(value, str) else None

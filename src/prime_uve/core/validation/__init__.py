@@ -10,37 +10,19 @@ from prime_uve.core import env_file, marker, mounts
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
 from prime_uve.core.env_syntax import is_plain
 from prime_uve.core.paths import expand, quoted
+from prime_uve.core.row import text
 from prime_uve.core.validation.discrepancy import NEITHER, Naming, mismatch_sentence, naming_of
 from prime_uve.core.validation.presence import (
     HERE,
-    MOUNT,
-    PARENT,
     Presence,
     Sight,
     look,
     look_at_project,
     out_of_reach,
     same_place,
-    witness,
     witnessed,
 )
 from prime_uve.errors import EnvFileError
-
-__all__ = [
-    "MOUNT",
-    "PARENT",
-    "Machine",
-    "Observation",
-    "Presence",
-    "Status",
-    "ValidationResult",
-    "judge",
-    "look_at_project",
-    "observe",
-    "observe_all",
-    "same_place",
-    "witness",
-]
 
 Status = Literal["valid", "orphaned", "mismatch", "error"]
 
@@ -88,7 +70,7 @@ class Observation:
     naming: Naming = NEITHER
 
 
-class Checkout(NamedTuple):
+class _Checkout(NamedTuple):
     """What there is to see of a mapping at its project; see `Observation`."""
 
     folder: Sight
@@ -97,7 +79,7 @@ class Checkout(NamedTuple):
     naming: Naming = NEITHER
 
 
-class Place(NamedTuple):
+class _Place(NamedTuple):
     """What there is to see of an environment; see `Observation`."""
 
     environment: Sight
@@ -140,7 +122,7 @@ def observe_all(rows: Mapping[str, Mapping[str, object]], *, timeout: float = LO
     machine = Machine()
     point_of = machine.mounts.point_of
     registered = {project: _registered(row) for project, row in rows.items()}
-    looks: list[Look[tuple[str, str], Checkout | Place]] = [
+    looks: list[Look[tuple[str, str], _Checkout | _Place]] = [
         Look((project, ""), point_of(project), partial(_look_at_checkout, project, row, registered[project], machine))
         for project, row in rows.items()
     ]
@@ -150,35 +132,34 @@ def observe_all(rows: Mapping[str, Mapping[str, object]], *, timeout: float = LO
     observations = {}
     for project, path in registered.items():
         checkout, place = seen.get((project, "")), seen.get(("", path))
-        if not isinstance(checkout, Checkout):
+        if not isinstance(checkout, _Checkout):
             silent = _silence(project, project, machine.mounts, timeout)
-            checkout = Checkout(silent, silent, None)
-        if path and not isinstance(place, Place):
-            place = Place(_silence(path, project, machine.mounts, timeout), lacks_marker=False)
-        observations[project] = _observation(project, path, checkout, place if isinstance(place, Place) else None)
+            checkout = _Checkout(silent, silent, None)
+        if path and not isinstance(place, _Place):
+            place = _Place(_silence(path, project, machine.mounts, timeout), lacks_marker=False)
+        observations[project] = _observation(project, path, checkout, place if isinstance(place, _Place) else None)
     return observations
 
 
 def _registered(mapping: Mapping[str, object]) -> str:
     """Return the environment that a mapping names, absolute; empty if it names none."""
-    venv_path = mapping.get("venv_path")
-    registered = expand(venv_path) if isinstance(venv_path, str) else ""
+    registered = expand(text(mapping, "venv_path") or "")
     return registered if os.path.isabs(registered) else ""
 
 
-def _look_at_checkout(project: str, mapping: Mapping[str, object], registered: str, machine: Machine) -> Checkout:
+def _look_at_checkout(project: str, mapping: Mapping[str, object], registered: str, machine: Machine) -> _Checkout:
     named = _named_plainly(project, machine)
     folder = env_sight = HERE
     if named is None:
         folder = look_at_project(project, mapping, machine.mounts)
         if folder.presence is not Presence.HERE:
-            return Checkout(folder, folder, None)
+            return _Checkout(folder, folder, None)
         named, env_sight = _look_at_env_file(project, mapping, machine)
     if not named or not registered:
-        return Checkout(folder, env_sight, named)
+        return _Checkout(folder, env_sight, named)
     if same_place(named, registered):
-        return Checkout(folder, env_sight, registered)
-    return Checkout(folder, env_sight, named, naming_of(project, registered, machine.environ))
+        return _Checkout(folder, env_sight, registered)
+    return _Checkout(folder, env_sight, named, naming_of(project, registered, machine.environ))
 
 
 def _named_plainly(project: str, machine: Machine) -> str | None:
@@ -192,13 +173,13 @@ def _named_plainly(project: str, machine: Machine) -> str | None:
     return env_file.plain_environment(content, machine.environ)
 
 
-def _look_at_place(environment: str) -> Place:
+def _look_at_place(environment: str) -> _Place:
     try:
         os.lstat(f"{environment}{os.sep}{marker.NAME}")
     except (OSError, ValueError):
         sight = look(environment)
-        return Place(sight, lacks_marker=sight is HERE and marker.is_environment(environment))
-    return Place(HERE, lacks_marker=False)
+        return _Place(sight, lacks_marker=sight is HERE and marker.is_environment(environment))
+    return _Place(HERE, lacks_marker=False)
 
 
 def _look_at_env_file(project: str, mapping: Mapping[str, object], machine: Machine) -> tuple[str | None, Sight]:
@@ -219,10 +200,10 @@ def _look_at_env_file(project: str, mapping: Mapping[str, object], machine: Mach
         return named, HERE
 
 
-def _observation(project: str, registered: str, checkout: Checkout, place: Place | None) -> Observation:
+def _observation(project: str, registered: str, checkout: _Checkout, place: _Place | None) -> Observation:
     if place is None:
         lost = f"the registry names no environment for {project!r}; register one: prime-uve init {quoted(project)}"
-        place = Place(Sight(Presence.UNKNOWN, lost), lacks_marker=False)
+        place = _Place(Sight(Presence.UNKNOWN, lost), lacks_marker=False)
     folder, env_sight, named, naming = checkout
     return Observation(project, registered, named, folder, env_sight, *place, naming)
 
