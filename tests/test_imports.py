@@ -17,8 +17,8 @@ SOURCES = Path(prime_uve.__file__).parent
 # From the ground up; a module may import those of lower floors only.
 FLOORS = [
     {"__init__", "core.diagnosis.finding", "core.hooks.__init__", "core.row", "errors", "stderr"},
-    {"core.child", "core.command_line", "core.deadline", "core.env_syntax", "core.mounts", "core.replacement"},
-    {"core.store.document", "core.timestamp"},
+    {"core.child", "core.command_line", "core.env_syntax", "core.mounts", "core.replacement"},
+    {"core.deadline", "core.store.document", "core.timestamp"},
     {"core.paths", "core.uv", "core.store.whole_file"},
     {"core.store.claims", "core.git", "core.hooks.text", "core.kept", "core.lookup", "core.marker", "core.repository"},
     {"core.environment", "core.installed", "core.processes", "core.usage"},

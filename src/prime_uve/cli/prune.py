@@ -12,9 +12,8 @@ from prime_uve.cli.options import absolute, json_option, open_registry, timeout_
 from prime_uve.cli.output import emit_json, progress, say, table, warn
 from prime_uve.cli.question import is_confirmed
 from prime_uve.core.cache import Cache
-from prime_uve.core.deadline import Look, answers
+from prime_uve.core.deadline import Rounds
 from prime_uve.core.env_file import NAME
-from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import bases, is_inside, working_directory
 from prime_uve.core.project import find_env_root
 from prime_uve.core.removal import Choice, Plan, Refusal, Report, Target, execute, plans
@@ -166,9 +165,8 @@ def _known(here: str | None) -> str:
 
 def _meant_all(cache: Cache, paths: Iterable[str], timeout: float) -> dict[str, str]:
     """Return which checkouts or environments the paths mean; what does not answer is missing."""
-    rows, folders, table = cache.rows(), bases(), read_table()
-    looks = [Look(path, table.point_of(path), partial(_meant, rows, folders, path)) for path in paths]
-    return answers(looks, timeout)
+    rows, folders = cache.rows(), bases()
+    return Rounds(timeout).ask({path: partial(_meant, rows, folders, path) for path in paths})
 
 
 def _meant(rows: Mapping[str, object], folders: Iterable[str], path: str) -> str:

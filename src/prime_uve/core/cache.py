@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from prime_uve.core import kept, marker
-from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
+from prime_uve.core.deadline import LOOK_SECONDS, Look, Rounds, answers
 from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import expand, portable, quoted, registry_path
 from prime_uve.core.row import text
@@ -249,8 +249,7 @@ class Cache:
 
 def _mark(environments: Mapping[str, str], timeout: float) -> None:
     """Give each environment the marker of its project, unless it has one by now."""
-    table = read_table()
-    answers([Look(it, table.point_of(it), partial(marker.give, it, environments[it])) for it in environments], timeout)
+    Rounds(timeout).ask({each: partial(marker.give, each, project) for each, project in environments.items()})
 
 
 def project_key(project_path: Path) -> str:

@@ -6,11 +6,13 @@ when the program ends. So each look is made in a daemon thread, which is left be
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from types import TracebackType
 from typing import Generic, TypeVar
+
+from prime_uve.core.mounts import MountTable, read_table
 
 K = TypeVar("K", bound=Hashable)
 R = TypeVar("R")
@@ -23,6 +25,8 @@ _PATIENCE_SECONDS = 0.002
 # A place that had a look hanging, and has it still, is asked again, but not waited for as long, nor by as many.
 _SUSPECT_SECONDS = 0.5
 _SUSPECT_WORKERS = 4
+
+_GRACE_SECONDS = 0.5  # what answers at all has this long, however late it has become
 
 _hanging: dict[str, list[threading.Thread]] = {}
 
@@ -72,6 +76,27 @@ def _wait(crews: "Collection[_Crew[K, R]]", woken: threading.Event) -> None:
         for crew in busy:
             crew.tend()
         busy = [crew for crew in busy if not crew.is_done()]
+
+
+class Rounds:
+    """Several rounds of looks, which together have an end; each is made at the mount that its path lies on.
+
+    Args:
+        timeout: seconds from now on; a round that begins late has half a second all the same.
+    """
+
+    def __init__(self, timeout: float = LOOK_SECONDS) -> None:
+        self.mounts: MountTable = read_table()
+        self._until = monotonic() + timeout
+
+    def left(self) -> float:
+        """Return for how many seconds the next round may wait."""
+        return max(_GRACE_SECONDS, self._until - monotonic())
+
+    def ask(self, questions: Mapping[str, Callable[[], R]]) -> dict[str, R]:
+        """Ask a question about each path; what is not answered in time is missing. See `answers`."""
+        looks = [Look(path, self.mounts.point_of(path), question) for path, question in questions.items()]
+        return answers(looks, self.left()) if looks else {}
 
 
 class _Crew(Generic[K, R]):

@@ -1,26 +1,22 @@
 """The looks that an inventory is made of, each with an end, one after the other."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
-from prime_uve.core.deadline import Look, answers
+from prime_uve.core.deadline import Rounds
 from prime_uve.core.environment import UNREAD, Child, Folder, children, look_into
 from prime_uve.core.inventory.ownership import Checkout, Claim, Sighting, Source, checkout_of, is_doubtful, look_closer
 from prime_uve.core.inventory.spelling import Places, folded
-from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import quoted
 from prime_uve.core.row import text
 from prime_uve.core.validation import Observation, observe_all
 from prime_uve.core.validation.presence import Presence
 
-T = TypeVar("T")
 Row = Mapping[str, Any]
 
-_GRACE_SECONDS = 0.5  # what answers at all has this long, however late it has become
 _BATCH = 32  # folders for one look, which has its price
 
 
@@ -53,9 +49,8 @@ class Survey:
         self.troubles: list[str] = []
         self.bases: list[str] = []
         self._bases = bases
-        self._until = monotonic() + timeout
+        self._rounds = Rounds(timeout)
         self._places = Places(bases)
-        self._table = read_table()
         self._seen: dict[str, Observation] = {}
         self._leads: dict[str, list[Checkout]] = {}
         self._mappings: dict[str, Row | None] = {}
@@ -63,7 +58,7 @@ class Survey:
     def list_bases(self) -> None:
         """Find what lies in the bases."""
         self._resolve(self._bases)
-        listings = self._answers({base: partial(_listed, base) for base in self._bases})
+        listings = self._rounds.ask({base: partial(_listed, base) for base in self._bases})
         for base in self._bases:
             if self._places.spelled(os.path.join(base, "_"))[1] != base:
                 continue  # another spelling of one that comes before
@@ -81,7 +76,7 @@ class Survey:
         mappings: dict[str, Row | None] = dict.fromkeys(also)
         mappings |= {project: row if isinstance(row, dict) else {} for project, row in rows.items()}
         self._mappings = mappings
-        self._seen = observe_all({project: row or {} for project, row in mappings.items()}, timeout=self._left())
+        self._seen = observe_all({project: row or {} for project, row in mappings.items()}, timeout=self._rounds.left())
         sightings = self._sightings(self._seen)
         claims = [claim for sighting in sightings.values() for claim in _claims_of(sighting)]
         self._resolve(self._places.unresolved(path for path, _ in claims))
@@ -98,7 +93,7 @@ class Survey:
         """Read what the environments say of themselves."""
         waiting = [draft for draft in self.drafts.values() if draft.presence is Presence.HERE and not draft.is_link]
         batches = {draft.path: waiting[at : at + _BATCH] for at, draft in enumerate(waiting) if at % _BATCH == 0}
-        folders = self._answers(
+        folders = self._rounds.ask(
             {first: partial(_look_into_all, [draft.path for draft in batch]) for first, batch in batches.items()}
         )
         for first, batch in batches.items():
@@ -113,7 +108,7 @@ class Survey:
             if (owner := draft.folder.owner) is not None and all(each.project != owner for each in draft.checkouts)
         ]
         strangers = {owner: {"venv_path": draft.path} for draft, owner in named if owner not in self._seen}
-        seen = self._seen | observe_all(strangers, timeout=self._left())
+        seen = self._seen | observe_all(strangers, timeout=self._rounds.left())
         self._resolve(self._places.unresolved(path for _, owner in named if (path := seen[owner].named)))
         sightings = self._sightings({owner: seen[owner] for _, owner in named})
         for draft, owner in named:
@@ -135,7 +130,7 @@ class Survey:
 
     def _follow_links(self) -> None:
         """Give the claims on what is no folder of a base to the folder that they lead to or into."""
-        real = self._answers({path: partial(_real, path) for path in self._leads})
+        real = self._rounds.ask({path: partial(_real, path) for path in self._leads})
         for path, checkouts in self._leads.items():
             leads_to = real.get(path, path)
             draft = self.drafts.get(folded(path))
@@ -160,7 +155,7 @@ class Survey:
 
     def _sightings(self, seen: Mapping[str, Observation]) -> dict[str, Sighting]:
         doubtful = {project: each for project, each in seen.items() if is_doubtful(each)}
-        closer = self._answers(
+        closer = self._rounds.ask(
             {project: partial(look_closer, each, self._mappings.get(project)) for project, each in doubtful.items()}
         )
         return {
@@ -169,15 +164,7 @@ class Survey:
         }
 
     def _resolve(self, folders: Iterable[str]) -> None:
-        self._answers({folder: partial(self._places.resolve, folder) for folder in folders})
-
-    def _answers(self, questions: Mapping[str, Callable[[], T]]) -> dict[str, T]:
-        """Ask each question, at the mount that its path lies on; what is not answered in time is missing."""
-        looks = [Look(path, self._table.point_of(path), question) for path, question in questions.items()]
-        return answers(looks, self._left()) if looks else {}
-
-    def _left(self) -> float:
-        return max(_GRACE_SECONDS, self._until - monotonic())
+        self._rounds.ask({folder: partial(self._places.resolve, folder) for folder in folders})
 
 
 def _claims_of(sighting: Sighting) -> Iterator[tuple[str, Checkout]]:

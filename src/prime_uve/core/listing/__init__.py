@@ -7,15 +7,13 @@ an inventory is made of, and have the same status there and here.
 import os
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from prime_uve.core.cache import Cache
-from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
+from prime_uve.core.deadline import LOOK_SECONDS, Rounds
 from prime_uve.core.environment import TRASH
 from prime_uve.core.listing.glance import Base, Glance, glance
 from prime_uve.core.listing.listed import ListedRow, mapped_row, plain_rows, untracked_row
-from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import bases
 from prime_uve.core.repository import Repositories
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from prime_uve.core.inventory.survey import Draft
 
 _BATCH = 16  # checkouts for one look, which has its price; many would look as if they hung
-_GRACE_SECONDS = 0.5  # what answers at all has this long, however late it has become
 
 T = TypeVar("T")
 
@@ -64,14 +61,12 @@ class _Looks:
     """The looks of one listing, which together have an end."""
 
     def __init__(self, timeout: float) -> None:
-        self._until = monotonic() + timeout
-        self._table = read_table()
+        self._rounds = Rounds(timeout)
         self._repositories = Repositories()
 
     def at_bases(self, folders: Collection[str]) -> list[Base | None]:
         """Return what lies in the bases, ``None`` for one that cannot be listed."""
-        looks = [Look(folder, self._table.point_of(folder), partial(_base, folder)) for folder in folders]
-        found = answers(looks, self._left())
+        found = self._rounds.ask({folder: partial(_base, folder) for folder in folders})
         return [found.get(folder) for folder in folders]
 
     def at_checkouts(self, rows: Mapping[str, Any], listed: Collection[Base]) -> dict[str, Glance]:
@@ -79,7 +74,7 @@ class _Looks:
         places: dict[str, list[str]] = {}
         for project, row in rows.items():
             if isinstance(row, dict) and isinstance(row.get("venv_path"), str):
-                places.setdefault(self._table.point_of(project), []).append(project)
+                places.setdefault(self._rounds.mounts.point_of(project), []).append(project)
         found: dict[str, Glance] = {}
 
         def glance_at(projects: Collection[str]) -> None:
@@ -92,12 +87,7 @@ class _Looks:
                             found[project] = seen
                         break
 
-        looks = [
-            Look(some[0], point, partial(glance_at, some))
-            for point, there in places.items()
-            for some in _batched(there)
-        ]
-        answers(looks, self._left())
+        self._rounds.ask({some[0]: partial(glance_at, some) for there in places.values() for some in _batched(there)})
         return {project: found[project] for project in rows if project in found}
 
     def closer(self, rows: Mapping[str, Any], owners: Mapping[str, list[str]]) -> tuple[list[ListedRow], list[str]]:
@@ -112,7 +102,7 @@ class _Looks:
         from prime_uve.core.inventory.spelling import folded
         from prime_uve.core.inventory.survey import Survey
 
-        survey = Survey(bases(), self._left())
+        survey = Survey(bases(), self._rounds.left())
         survey.list_bases()
         survey.look_at(rows, ())
         for place, projects in owners.items():
@@ -133,8 +123,7 @@ class _Looks:
         return [*listed, *self._untracked(strangers)], survey.troubles
 
     def _repositories_of(self, projects: Collection[str]) -> dict[str, str | None]:
-        looks = [Look(it, self._table.point_of(it), partial(self._repository, it)) for it in projects]
-        return answers(looks, self._left())
+        return self._rounds.ask({project: partial(self._repository, project) for project in projects})
 
     def _repository(self, project: str) -> str | None:
         return self._repositories.of(project) if os.path.isdir(project) else None
@@ -143,8 +132,7 @@ class _Looks:
         from prime_uve.core.installed import probable_owner
 
         unknown = [draft.path for draft in drafts if draft.folder.owner is None and not draft.checkouts]
-        looks = [Look(path, self._table.point_of(path), partial(probable_owner, path)) for path in unknown]
-        guesses = answers(looks, self._left())
+        guesses = self._rounds.ask({path: partial(probable_owner, path) for path in unknown})
         for draft in drafts:
             project, reason = draft.folder.owner, "marker"
             if project is None and draft.checkouts:
@@ -152,9 +140,6 @@ class _Looks:
             elif project is None:
                 project, reason = guesses.get(draft.path), "editable"
             yield untracked_row(draft, project, reason)
-
-    def _left(self) -> float:
-        return max(_GRACE_SECONDS, self._until - monotonic())
 
 
 def _batched(items: list[T]) -> Iterator[list[T]]:

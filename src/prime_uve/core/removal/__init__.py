@@ -17,10 +17,9 @@ from functools import partial
 from time import time
 
 from prime_uve.core.cache import Cache
-from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
+from prime_uve.core.deadline import LOOK_SECONDS, Rounds
 from prime_uve.core.inventory import Inventory, take_inventory
 from prime_uve.core.inventory.spelling import Places, folded
-from prime_uve.core.mounts import read_table
 from prime_uve.core.removal.gate import NotAdmittedError
 from prime_uve.core.removal.pruning import Choice, Grounds, Plan, Refusal, Target, choose, freed, refuse
 from prime_uve.core.removal.transaction import Gates, Transaction, in_use, insist_on_health
@@ -136,8 +135,7 @@ def _spelled(choice: Choice, inventory: Inventory, timeout: float) -> Choice:
             places.resolve(folder)
         return known.get(folded(places.spelled(path)[0])) or os.path.realpath(path)
 
-    table = read_table()
-    spelled = answers([Look(path, table.point_of(path), partial(spell, path)) for path in choice.paths], timeout)
+    spelled = Rounds(timeout).ask({path: partial(spell, path) for path in choice.paths})
     return replace(choice, paths=tuple(dict.fromkeys(spelled.get(path, path) for path in choice.paths)))
 
 
