@@ -11,11 +11,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from prime_uve.core.deadline import Look, answers
 from prime_uve.core.marker import ENVIRONMENT_SIGN
-from prime_uve.core.mounts import MountTable
-from prime_uve.core.paths import home, quoted
+from prime_uve.core.mounts import MountTable, read_table
+from prime_uve.core.paths import bases, home, quoted
 from prime_uve.core.processes import LOCK, is_locked
 from prime_uve.core.pruning import Grounds, is_strict
 from prime_uve.errors import PrimeUveError
@@ -65,7 +67,10 @@ class Admitted:
 
 
 def protected(registry: Path) -> dict[Identity, str]:
-    """Return what no environment may be or hold, by identity: home, working directory, registry, this Python."""
+    """Return what no environment may be or hold, by identity.
+
+    That is home, working directory, registry, this Python, and each base that answers.
+    """
     places = {
         "the home directory": home(),
         "the working directory": os.curdir,
@@ -74,9 +79,22 @@ def protected(registry: Path) -> dict[Identity, str]:
     }
     found: dict[Identity, str] = {}
     for what, place in places.items():
-        for folder in _upwards(place):
-            with suppress(OSError):
-                found.setdefault(identity(os.stat(folder)), what)
+        for folder in _around(place):
+            found.setdefault(folder, what)
+    table = read_table()
+    around = answers([Look(base, table.point_of(base), partial(_around, base)) for base in dict.fromkeys(bases())])
+    for base, folders in around.items():
+        for folder in folders:
+            found.setdefault(folder, f"the folder of environments {base!r}")
+    return found
+
+
+def _around(place: str) -> list[Identity]:
+    """Return the identities of a folder and of those that it lies in, as far as they can be looked at."""
+    found = []
+    for folder in _upwards(place):
+        with suppress(OSError):
+            found.append(identity(os.stat(folder)))
     return found
 
 
@@ -95,6 +113,8 @@ def _upwards(place: str) -> Iterator[str]:
 class Gate:
     """One base, opened. Where the answer is no, a method raises `RefusedError`.
 
+    `real` is the base with its links resolved.
+
     Args:
         base: absolute; it may be a link itself.
         protected: what no environment may be or hold, see `protected`.
@@ -107,7 +127,7 @@ class Gate:
         self._protected = protected
         self._mounts = mounts
         with refusing(f"its base {base!r} cannot be opened", base):
-            self._real = os.path.realpath(base)
+            self.real = os.path.realpath(base)
             if HAS_DESCRIPTORS:
                 self.descriptor = os.open(base, FOLDER)
             self.device = os.stat(base if self.descriptor is None else self.descriptor).st_dev
@@ -150,7 +170,7 @@ class Gate:
             raise RefusedError(f"it belongs to another user (uid {facts.st_uid})", f"they can remove it; {look}")
         if admitted.identity in self._protected:
             raise RefusedError(f"{self._protected[admitted.identity]} lies in it", "go elsewhere, or move that out: cd")
-        mounted = self._mounts.inside(os.path.join(self._real, admitted.name))
+        mounted = self._mounts.inside(os.path.join(self.real, admitted.name))
         if facts.st_dev != self.device or mounted:
             point = (mounted or [path])[0]
             raise RefusedError("another file system is mounted in it", f"unmount that first: umount {quoted(point)}")
