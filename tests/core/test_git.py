@@ -395,6 +395,14 @@ def test_the_checkout_that_git_runs_a_hook_for_is_seen_as_git_sees_it(within: Pa
     assert paths_in_index(repo, PATTERN) == [f"here/{NAME}"]
 
 
+def test_a_hollow_repository_hides_nothing_that_the_one_above_it_tracks(repo: Path, git: Git) -> None:
+    add(repo, f"inner/{LOCAL_NAME}", CONTENT, git)
+    (repo / "inner/.git").mkdir()
+    assert ours.find_checkout(str(repo / "inner")) == str(repo / "inner")
+    assert ours.is_tracked(str(repo / "inner"), LOCAL_NAME)
+    assert not ours.is_tracked(str(repo / "inner"), NAME)
+
+
 def test_another_checkout_is_seen_as_if_git_ran_no_hook(within: Path, tmp_path: Path) -> None:
     (within / "there" / LOCAL_NAME).touch()
     assert paths_in_index(within, PATTERN) == [f"there/{NAME}"]

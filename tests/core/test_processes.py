@@ -173,6 +173,31 @@ def test_a_mount_that_hangs_hides_no_other_use(environment: Path, tmp_path: Path
     assert checkouts.output(done) == "True True\n{}\n"
 
 
+def test_programs_on_a_mount_that_hangs_keep_nobody_from_being_seen(environment: Path, tmp_path: Path) -> None:
+    mount = tmp_path / "share"
+    mount.mkdir()
+    script = (
+        "import subprocess, sys\n"
+        "from prime_uve.core.processes import find_users\n"
+        "mount, environment = sys.argv[1:]\n"
+        "lost = [subprocess.Popen([mount + '/a/b'], executable='cat', stdin=-1) for _ in range(70)]\n"
+        "wait = 'import sys; print(flush=True); sys.stdin.read()'\n"
+        "late = subprocess.Popen([environment + '/bin/python', '-c', wait], stdin=-1, stdout=-1)\n"
+        "late.stdout.readline()\n"
+        "users = find_users([environment], timeout=0.5, insist=True)\n"
+        "print([it.pid for it in users[environment]] == [late.pid])\n"
+        "[it.kill() for it in (*lost, late)]\n"
+    )
+    done = checkouts.child(script, mount, environment, cwd=tmp_path, prefix=hung_mount.prefix(mount))
+    assert checkouts.output(done) == "True\n"
+
+
+def test_whoever_insists_is_told_that_there_was_no_time_to_look(environment: Path) -> None:
+    assert find_users([str(environment)], timeout=1e-9) == {}
+    with pytest.raises(TimeoutError, match=r"pid \d+ could not be looked at within 1e-09 s"):
+        find_users([str(environment)], timeout=1e-9, insist=True)
+
+
 # uv's lock
 
 

@@ -59,10 +59,11 @@ def children(base: str) -> Iterator[Child]:
         entries = os.scandir(base)
     except FileNotFoundError:
         return
+    around = f"{base.rstrip(os.sep)}{os.sep}"  # one spelling, however many separators the base ends with
     with entries:
         for entry in entries:
             if entry.name != TRASH:
-                yield Child(entry.path, entry.is_symlink(), entry.is_dir(follow_symlinks=False))
+                yield Child(around + entry.name, entry.is_symlink(), entry.is_dir(follow_symlinks=False))
 
 
 def version_in(configuration: bytes) -> str | None:

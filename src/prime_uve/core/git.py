@@ -164,7 +164,8 @@ def is_tracked(checkout: str, path: str) -> bool:
     Raises:
         ProjectError: Git is not there, or failed: it does not look into the checkout of another user.
     """
-    return bool(git(checkout, "ls-files", "--", f":(top,literal,icase){path}"))
+    # From `checkout`, and not from the top: Git takes no notice of a .git that is none, and asks the repository above.
+    return bool(git(checkout, "ls-files", "--", f":(literal,icase){path}"))
 
 
 def is_only_intended(checkout: str, entry: Entry) -> bool:

@@ -17,6 +17,7 @@ from typing import TypeVar
 import psutil
 
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
+from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import open_at_once
 
 T = TypeVar("T")
@@ -79,7 +80,9 @@ class Environments:
         return os.path.join(self._real[above], name)
 
 
-def find_users(environments: Iterable[str], *, timeout: float = LOOK_SECONDS) -> dict[str, list[User]]:
+def find_users(
+    environments: Iterable[str], *, timeout: float = LOOK_SECONDS, insist: bool = False
+) -> dict[str, list[User]]:
     """Return who uses each of the environments; those that nobody uses are left out. Writes nothing.
 
     What this account may not look at is passed over, and so is what gives no answer.
@@ -87,18 +90,28 @@ def find_users(environments: Iterable[str], *, timeout: float = LOOK_SECONDS) ->
     Args:
         environments: absolute paths.
         timeout: seconds, as for `prime_uve.core.deadline.answers`.
+        insist: that nobody uses an environment has to be certain.
+
+    Raises:
+        TimeoutError: with `insist`, if a process could not be looked at in time.
     """
     wanted = list(dict.fromkeys(environments))
     found: list[tuple[str, User]] = []
-
+    leads: list[_Lead] = []
     places = Environments(wanted, timeout)
 
     def look(process: psutil.Process) -> None:
         for how, holding in _uses(process, places):
             # At once, and not all at the end: the next thing to look at may hang.
             found.extend((environment, User(process.pid, _command(process), how)) for environment in holding)
+        leads.extend(_leads(process))
 
-    answers([Look(it.pid, "processes", partial(look, it)) for it in psutil.process_iter()], timeout)
+    processes = list(psutil.process_iter())
+    seen = answers([Look(it.pid, "processes", partial(look, it)) for it in processes], timeout)
+    silent = [it.pid for it in processes if it.pid not in seen]
+    if insist and silent:
+        raise TimeoutError(f"pid {silent[0]} could not be looked at within {timeout:g} s")
+    found += _follow(leads, places, timeout)
     looks = [Look(it, os.path.dirname(it), partial(_lock_user, it)) for it in wanted]
     found += [(it, user) for it, user in answers(looks, timeout).items() if user is not None]
     users: dict[str, list[User]] = {}
@@ -115,25 +128,58 @@ def find_users(environments: Iterable[str], *, timeout: float = LOOK_SECONDS) ->
 
 
 def _uses(process: psutil.Process, places: Environments) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield how `process` uses which environments; first what the system itself names, by real paths."""
+    """Yield how `process` uses which environments, by what the system tells of it; no other disk is touched."""
     is_self = process.pid == os.getpid()
-    folder = _told(process.cwd, "")
     if is_self:
         yield "runs prime-uve", places.holding(os.path.realpath(sys.prefix))
-    yield "runs from it", places.holding(_told(process.exe, ""))
-    yield "has its working directory in it", places.holding(folder)
+    yield "runs from it", places.holding(_executable(process))
+    yield "has its working directory in it", places.holding(_told(process.cwd, ""))
     if not is_self:
         yield "has a file of it open", _holding_any(_open_files(process), places.holding)
         yield "has a file of it in its memory", _holding_any(_mapped_files(process.pid), places.holding)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lead:
+    """What a process names by `paths` that may go through links, and may hang: the first that is there counts."""
+
+    process: psutil.Process
+    how: str
+    paths: tuple[str, ...]
+
+    def environments(self, places: Environments) -> frozenset[str]:
+        """Return the environments that it leads to."""
+        for path in self.paths:
+            if len(self.paths) == 1 or os.path.lexists(path):
+                return places.holding(path) | places.holding_real(path)
+        return frozenset()
+
+
+def _leads(process: psutil.Process) -> Iterator[_Lead]:
     variables: dict[str, str] = {}
-    if not is_self:  # which only looks
+    if process.pid != os.getpid():  # which only looks
         variables = _told(process.environ, variables)
-    named = [path for path in [variables.get("VIRTUAL_ENV", "")] if os.path.isabs(path)]
-    yield "has VIRTUAL_ENV set to it", _holding_any(named, places.holding)
-    programs = _program(_told(process.cmdline, []), folder, variables.get("PATH", ""))
-    for holding in (places.holding, places.holding_real):
-        yield "runs from it", _holding_any(programs, holding)
-    yield "has VIRTUAL_ENV set to it", _holding_any(named, places.holding_real)
+    named = variables.get("VIRTUAL_ENV", "")
+    if os.path.isabs(named):
+        yield _Lead(process, "has VIRTUAL_ENV set to it", (named,))
+    programs = _programs(_told(process.cmdline, []), _told(process.cwd, ""), variables.get("PATH", ""))
+    if programs:
+        yield _Lead(process, "runs from it", programs)
+
+
+def _follow(leads: Iterable[_Lead], places: Environments, timeout: float) -> Iterator[tuple[str, User]]:
+    """Yield who uses which environment by what they lead to; where that does not answer, by all that they name."""
+    table = read_table()
+    looks = [
+        # Those that go over the same mounts hang together, and keep nobody else waiting.
+        Look(lead, "\n".join(sorted({table.point_of(path) for path in lead.paths})), partial(lead.environments, places))
+        for lead in leads
+    ]
+    seen = answers(looks, timeout)
+    for look in looks:
+        lead = look.key
+        for environment in seen[lead] if lead in seen else _holding_any(lead.paths, places.holding):
+            yield environment, User(lead.process.pid, _command(lead.process), lead.how)
 
 
 def _told(ask: Callable[[], T], otherwise: T) -> T:
@@ -144,13 +190,20 @@ def _told(ask: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
-def _program(words: list[str], folder: str, search: str) -> list[str]:
-    """Return the path of the program whose command line this is, as it was started, if it can be known."""
+def _executable(process: psutil.Process) -> str:
+    if sys.platform != "linux":
+        return _told(process.exe, "")
+    with suppress(OSError):  # psutil would look on the disk for what it may not be told
+        return os.readlink(f"/proc/{process.pid}/exe")
+    return ""
+
+
+def _programs(words: list[str], folder: str, search: str) -> tuple[str, ...]:
+    """Return where the program whose command line this is can have been started from, in order."""
     for name in words[:1]:
         names = [name] if os.path.dirname(name) else [os.path.join(it, name) for it in search.split(os.pathsep)]
-        paths = [os.path.join(folder, each) for each in names]
-        return [path for path in paths if os.path.isabs(path) and (len(paths) == 1 or os.path.lexists(path))][:1]
-    return []
+        return tuple(path for each in names if os.path.isabs(path := os.path.join(folder, each)))
+    return ()
 
 
 def _holding_any(paths: Iterable[str], holding: Callable[[str], frozenset[str]]) -> frozenset[str]:

@@ -179,6 +179,17 @@ def test_an_empty_folder_is_no_witness_for_whom_only_a_marker_names(cache: Cache
     assert claims(one(cache)) == [("demo", Claim.GONE, Source.MARKER)]
 
 
+def test_who_names_it_under_another_home_has_not_let_go_of_it(
+    cache: Cache, project: Path, home: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker.mark(str(checkouts.make_environment()), str(project))
+    monkeypatch.setenv("HOME", str(home.with_name("another")))
+    monkeypatch.setenv("PRIME_UVE_VENVS", str(base))
+    assert claims(one(cache)) == [("demo", Claim.LIVING, Source.MARKER)]
+    (project / ".env.uve").write_text("UV_PROJECT_ENVIRONMENT=${HOME}/prime-uve/venvs/other\n")
+    assert claims(one(cache)) == [("demo", Claim.RELEASED, Source.MARKER)]
+
+
 def test_whom_the_marker_names_lets_go_of_what_he_had_before(cache: Cache, project: Path) -> None:
     marker.mark(str(checkouts.make_environment()), str(project))
     other = ENVIRONMENT.replace("demo_", "other_")

@@ -17,6 +17,7 @@ import pytest
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache
 from prime_uve.core.environment import TRASH
+from prime_uve.core.inventory import Claim, take_inventory
 from prime_uve.core.removal import Choice, Plan, Report, execute, plan
 from prime_uve.errors import CacheError, RefusalError
 from tests.core import checkouts, writers
@@ -57,6 +58,18 @@ def test_an_orphan_goes_with_its_mapping_and_the_living_stay(ground: Ground) -> 
     assert not orphan.exists()
     assert tree(ground.base / "living", living) == before
     assert (ground.mappings(), ground.trash()) == ({"living"}, [])
+
+
+@pytest.mark.parametrize("choice", [ALL, Choice(untracked=True)], ids=["all", "untracked"])
+def test_a_base_that_ends_with_slashes_is_the_same_base(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, choice: Choice
+) -> None:
+    ground.registered("living")
+    (ground.base / "living" / marker.NAME).unlink()
+    monkeypatch.setenv("PRIME_UVE_VENVS", f"{ground.base}///")
+    (environment,) = take_inventory(Cache()).environments
+    assert [checkout.claim for checkout in environment.checkouts] == [Claim.LIVING]
+    assert len(prune(choice)[0].targets) == (choice is ALL)
 
 
 def test_planning_deletes_and_writes_nothing(ground: Ground, home: Path) -> None:
@@ -304,6 +317,22 @@ os.chdir("/")
 """
 
 
+def test_nothing_mounted_in_what_an_earlier_prune_left_goes(ground: Ground, tmp_path: Path) -> None:
+    control = ground.orphan("control")
+    left = ground.base / TRASH / ("0" * 32) / "lib"
+    left.mkdir(parents=True)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_bytes(CONTENT)
+    mount = ["sh", "-ec", f'mount --bind {tmp_path}/data {left}; exec "$@"', "sh"]
+    done = checkouts.child(PRUNE, cwd=tmp_path, prefix=[*checkouts.own_mounts(), *mount])
+    troubles, removed = checkouts.output(done).splitlines()
+    assert f"something is mounted at '{left}', unmount that first: umount '{left}'" in troubles
+    assert removed == "1"
+    assert (tmp_path / "data" / "file").exists()
+    assert (control.exists(), ground.trash()) == (False, ["0" * 32])
+    assert prune()[1].swept == 1, "it is unmounted"
+
+
 def test_where_the_system_has_no_descriptors_of_folders_the_same_holds(ground: Ground, tmp_path: Path) -> None:
     orphan, link, used, bare = (ground.orphan(name) for name in ("orphan", "link", "used", "bare"))
     make_link(link, tmp_path / "aside")
@@ -392,6 +421,20 @@ def test_where_we_are_stays(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> 
     assert orphan.exists()
     assert prune()[1].is_complete
     assert not orphan.exists()
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["by its path", "by a link"])
+def test_what_holds_a_base_stays(ground: Ground, monkeypatch: pytest.MonkeyPatch, *, link: bool) -> None:
+    outer = ground.orphan("outer")
+    inner = Ground(outer / "venvs", ground.projects.with_name("inner projects"))
+    inner.registered("living")
+    base = ground.projects / "link" if link else inner.base
+    if link:
+        base.symlink_to(inner.base)
+    monkeypatch.setenv("PRIME_UVE_VENVS", f"{ground.base}{os.pathsep}{base}")
+    planned, report = prune()
+    assert f"the folder of environments '{base}' lies in it" in whys(planned, report)
+    assert (inner.base / "living" / "pyvenv.cfg").exists()
 
 
 @pytest.mark.parametrize("variable", ["HOME", "PRIME_UVE_CACHE"])

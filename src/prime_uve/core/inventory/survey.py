@@ -150,7 +150,10 @@ class Survey:
     def _meant(self, sighting: Sighting, path: str) -> Sighting:
         """Return what was seen of a checkout as if the registry gave it the environment at `path`."""
         seen = sighting.seen
-        is_named = seen.named is not None and folded(self._places.spelled(seen.named)[0]) == folded(path)
+        place = folded(self._places.spelled(seen.named)[0]) if seen.named is not None else ""
+        is_named = place == folded(path)
+        if sighting.mapping is None:  # it may have been made under another home, where the file means this very place
+            is_named |= os.path.basename(place) == os.path.basename(folded(path))
         return replace(sighting, seen=replace(seen, registered=path, named=path if is_named else seen.named))
 
     def _sightings(self, seen: Mapping[str, Observation]) -> dict[str, Sighting]:

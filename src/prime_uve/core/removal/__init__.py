@@ -20,6 +20,7 @@ from prime_uve.core.cache import Cache
 from prime_uve.core.deadline import LOOK_SECONDS, Rounds
 from prime_uve.core.inventory import Inventory, take_inventory
 from prime_uve.core.inventory.spelling import Places, folded
+from prime_uve.core.paths import quoted
 from prime_uve.core.removal.gate import NotAdmittedError
 from prime_uve.core.removal.pruning import Choice, Grounds, Plan, Refusal, Target, choose, freed, refuse
 from prime_uve.core.removal.transaction import Gates, Transaction, in_use, insist_on_health
@@ -223,6 +224,9 @@ def _sweep(gates: Gates, planned: Plan, report: Report) -> None:
 def _discard(trash: Trash, away: str) -> str:
     """Remove something from a trash for good; return why not all of it could be removed, else the empty text."""
     name, folder = trash.at(away), trash.descriptor
+    mounted = trash.mounted_in(away)  # since it was let in, or since it was left
+    if mounted:
+        return f"something is mounted at {mounted[0]!r}, unmount that first: umount {quoted(mounted[0])}"
     try:
         if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             os.unlink(name, dir_fd=folder)

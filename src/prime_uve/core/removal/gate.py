@@ -11,11 +11,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from prime_uve.core.deadline import Look, answers
 from prime_uve.core.marker import ENVIRONMENT_SIGN
-from prime_uve.core.mounts import MountTable
-from prime_uve.core.paths import home, is_folder, quoted, upwards
+from prime_uve.core.mounts import MountTable, read_table
+from prime_uve.core.paths import bases, home, is_folder, quoted, upwards
 from prime_uve.core.processes import LOCK, is_locked
 from prime_uve.core.removal.pruning import Grounds, is_strict
 from prime_uve.errors import PrimeUveError
@@ -65,7 +67,10 @@ class Admitted:
 
 
 def protected(registry: Path) -> dict[Identity, str]:
-    """Return what no environment may be or hold, by identity: home, working directory, registry, this Python."""
+    """Return what no environment may be or hold, by identity.
+
+    That is home, working directory, registry, this Python, and each base that answers.
+    """
     places = {
         "the home directory": home(),
         "the working directory": os.curdir,
@@ -74,15 +79,30 @@ def protected(registry: Path) -> dict[Identity, str]:
     }
     found: dict[Identity, str] = {}
     for what, place in places.items():
-        with suppress(OSError):  # a working directory that is gone
-            for folder in upwards(os.path.realpath(place)):
-                with suppress(OSError):
-                    found.setdefault(identity(os.stat(folder)), what)
+        for folder in _around(place):
+            found.setdefault(folder, what)
+    table = read_table()
+    around = answers([Look(base, table.point_of(base), partial(_around, base)) for base in dict.fromkeys(bases())])
+    for base, folders in around.items():
+        for folder in folders:
+            found.setdefault(folder, f"the folder of environments {base!r}")
+    return found
+
+
+def _around(place: str) -> list[Identity]:
+    """Return the identities of a folder and of those that it lies in, as far as they can be looked at."""
+    found = []
+    with suppress(OSError):  # a working directory that is gone
+        for folder in upwards(os.path.realpath(place)):
+            with suppress(OSError):
+                found.append(identity(os.stat(folder)))
     return found
 
 
 class Gate:
     """One base, opened. Where the answer is no, a method raises `NotAdmittedError`.
+
+    `real` is the base with its links resolved.
 
     Args:
         base: absolute; it may be a link itself.
@@ -96,7 +116,7 @@ class Gate:
         self._protected = protected
         self._mounts = mounts
         with refusing(f"its base {base!r} cannot be opened", base):
-            self._real = os.path.realpath(base)
+            self.real = os.path.realpath(base)
             if HAS_DESCRIPTORS:
                 self.descriptor = os.open(base, FOLDER)
             self.device = os.stat(base if self.descriptor is None else self.descriptor).st_dev
@@ -141,7 +161,7 @@ class Gate:
             raise NotAdmittedError(
                 f"{self._protected[admitted.identity]} lies in it", "go elsewhere, or move that out: cd"
             )
-        mounted = self._mounts.inside(os.path.join(self._real, admitted.name))
+        mounted = self._mounts.inside(os.path.join(self.real, admitted.name))
         if facts.st_dev != self.device or mounted:
             point = (mounted or [path])[0]
             raise NotAdmittedError(

@@ -44,7 +44,7 @@ def in_use(paths: Collection[str], timeout: float, *, is_held: bool = False) -> 
         RefusalError: that cannot be known.
     """
     try:
-        found = find_users(paths, timeout=timeout) if paths else {}
+        found = find_users(paths, timeout=timeout, insist=True) if paths else {}
     except OSError as error:
         raise RefusalError(
             f"nothing is pruned while the running processes cannot be looked at: {error.strerror or error}; try again"

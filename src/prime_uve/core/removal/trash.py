@@ -12,6 +12,7 @@ from contextlib import suppress
 from errno import EEXIST
 
 from prime_uve.core.environment import TRASH
+from prime_uve.core.mounts import read_table
 from prime_uve.core.paths import is_folder, quoted
 from prime_uve.core.removal.gate import (
     FOLDER,
@@ -48,6 +49,10 @@ class Trash:
     def at(self, away: str) -> str:
         """Return what stands for something in the trash beside ``dir_fd=trash.descriptor``."""
         return away if self.descriptor is not None else os.path.join(self.path, away)
+
+    def mounted_in(self, away: str) -> list[str]:
+        """Return where something is mounted now in what lies in the trash: that is not part of it."""
+        return read_table().inside(os.path.join(self._gate.real, TRASH, away))
 
     def take(self, admitted: Admitted) -> None:
         """Rename an environment into the trash, and put back what turns out to be another, or in use.
