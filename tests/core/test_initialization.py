@@ -48,6 +48,19 @@ def test_what_was_planned_is_carried_out_once(cache: Cache, project: Path) -> No
     assert carry_out(cache, again).outcome is Outcome.UNCHANGED
 
 
+@pytest.mark.parametrize("before", [None, LINE], ids=["there was no file", "there was one"])
+def test_what_somebody_wrote_since_the_plan_is_not_replaced(cache: Cache, project: Path, before: str | None) -> None:
+    path = project / ".env.uve"
+    if before is not None:
+        path.write_text(before)
+    made = plan(cache, str(project), venv_dir=generate_venv_path(project).replace("demo", "other"), force=True)
+    path.write_text(f"{LINE}TOKEN=new\n")
+    with pytest.raises(EnvFileError, match="was changed in the meantime"):
+        carry_out(cache, made)
+    assert path.read_text() == f"{LINE}TOKEN=new\n"
+    assert cache.list_all() == {}
+
+
 @pytest.mark.parametrize("value", ["${HOME}/prime-uve/venvs/x", "${HOME}/prime-uve/venvs/deep/x"])
 def test_a_good_file_of_a_colleague_is_kept(cache: Cache, project: Path, home: Path, value: str) -> None:
     name(project, value)

@@ -37,13 +37,11 @@ def command(roots: Sequence[str], *, rebuild: bool, yes: bool, as_json: bool) ->
         raise RefusalError("ROOTS are walked only to build the registry anew: prime-uve doctor --rebuild ROOT…")
     findings = diagnose(cache, working_directory())
     is_well = all(finding.level is not Level.PROBLEM for finding in findings)
-    if as_json:
+    if as_json:  # a program reads it; pruning waits until a person has
         emit_json({"ok": is_well, "findings": [asdict(finding) for finding in findings]})
-    else:
-        for finding in findings:
-            say(_line(finding))
-    if as_json:  # a program has read it; pruning waits until a person has
         return 0 if is_well else 1
+    for finding in findings:
+        say(_line(finding))
     try:
         cache.acknowledge_damage()
     except PrimeUveError as error:

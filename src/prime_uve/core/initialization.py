@@ -30,14 +30,15 @@ ATTEMPTS = 3
 class Plan:
     """What initialising the checkout at `root` comes to.
 
-    `environment` is its environment, absolute. `writes` has the new content of env files by path, `set_aside` where
-    the unusable content of a file is kept, by its path; `replaced` are the environments that files name now and will
-    not name any more. `notes` are sentences for a person.
+    `environment` is its environment, absolute. `writes` has the new content of env files by path, `found` what they
+    hold now (``None``: nothing is there), `set_aside` where the unusable content of a file is kept, by its path;
+    `replaced` are the environments that files name now and will not name any more. `notes` are sentences for a person.
     """
 
     root: str
     environment: str = ""
     writes: dict[str, bytes] = field(default_factory=dict)
+    found: dict[str, bytes | None] = field(default_factory=dict)
     set_aside: dict[str, str] = field(default_factory=dict)
     replaced: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -143,7 +144,7 @@ def _reading(made: Plan) -> Reading:
 def _plan_file(made: Plan, name: str, value: str, *, keep: bool, force: bool) -> None:
     """Plan that the env file `name` names `value`; what it names now stays where `keep` says so."""
     path = os.path.join(made.root, name)
-    content = read(path)
+    content = made.found[path] = read(path)
     try:
         named = _named(made.root, name, content) if content is not None else None
     except EnvFileError:
@@ -189,10 +190,11 @@ def carry_out(cache: Cache, made: Plan) -> Registration:
     """Write the files of a plan, keep ``.env.uve.local`` out of Git, and register the checkout.
 
     Raises:
-        EnvFileError: a file cannot be written.
+        EnvFileError: a file cannot be written, or is no longer what it was when this was planned.
         CacheError: the registry cannot be written; the files are.
         MismatchError: others take each environment that is planned.
     """
+    _insist_on_what_was_found(made)
     checkout = git.find_checkout(made.root)
     if checkout is not None:
         git.exclude(checkout, LOCAL_NAME)
@@ -211,6 +213,16 @@ def carry_out(cache: Cache, made: Plan) -> Registration:
         # Another checkout was registered with the environment since the plan was made.
         _plan_own(made, cache, f"{registration.venv_path!r} belongs to {registration.other!r}")
     raise MismatchError(registration.message)
+
+
+def _insist_on_what_was_found(made: Plan) -> None:
+    """Refuse to replace what somebody has written since: a person may have been asked in between."""
+    for path in made.writes:
+        if read(path) != made.found[path]:
+            raise EnvFileError(
+                f"{path!r} was changed in the meantime, and is left as it is; try again: prime-uve init "
+                f"{quoted(made.root)}"
+            )
 
 
 def _write(made: Plan) -> None:
