@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from prime_uve.core.cache import Cache
 from prime_uve.core.deadline import LOOK_SECONDS, Look, answers
-from prime_uve.core.environment import TRASH
 from prime_uve.core.glance import Base, Glance, glance
 from prime_uve.core.listed import ListedRow, mapped_row, plain_rows, untracked_row
 from prime_uve.core.mounts import read_table
-from prime_uve.core.paths import bases
+from prime_uve.core.paths import TRASH, bases
 from prime_uve.core.repository import Repositories
 
 if TYPE_CHECKING:

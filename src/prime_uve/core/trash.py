@@ -11,7 +11,6 @@ import stat
 from contextlib import suppress
 from errno import EEXIST
 
-from prime_uve.core.environment import TRASH
 from prime_uve.core.gate import (
     FOLDER,
     NO_LINK,
@@ -28,7 +27,7 @@ from prime_uve.core.gate import (
     try_lock,
 )
 from prime_uve.core.mounts import read_table
-from prime_uve.core.paths import quoted
+from prime_uve.core.paths import TRASH, quoted
 
 _NAME_BYTES = 16
 _NAME = re.compile(rf"[0-9a-f]{{{2 * _NAME_BYTES}}}")
@@ -161,7 +160,7 @@ class Trash:
         try:
             return try_lock(folder)
         finally:
-            os.close(folder)
+            close(folder)
 
 
 def _insist_on(admitted: Admitted, facts: os.stat_result) -> None:
