@@ -11,7 +11,7 @@ import pytest
 from prime_uve.cli.measures import shown_day, shown_size
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache
-from prime_uve.core.environment import TRASH
+from prime_uve.core.paths import TRASH
 from prime_uve.core.timestamp import timestamp
 from tests import hung_mount
 from tests.commands import SCRIPTS, Run

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache
-from prime_uve.core.environment import TRASH
+from prime_uve.core.paths import TRASH
 from tests.core import checkouts
 
 CONTENT = b"import this\n"

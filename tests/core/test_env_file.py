@@ -373,6 +373,27 @@ def test_a_place_in_another_environment_is_refused(place: Place) -> None:
     assert trusted_environment(place.reading(NAME, "@/base/theirs"))
 
 
+@pytest.mark.parametrize("name", [NAME, LOCAL_NAME])
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        pytest.param("@/base/.trash/" + "0" * 32, "which prime-uve prune empties", id="in the trash"),
+        pytest.param("@/base/.trash", "which prime-uve prune empties", id="the trash"),
+        pytest.param("@/into/.Trash/mine", "which prime-uve prune empties", id="the trash in another spelling"),
+        pytest.param("@/base/inner", "which holds other environments", id="a base in the base"),
+        pytest.param("@/base/linked", "which holds other environments", id="a base in the base, through a link"),
+    ],
+)
+def test_a_place_in_a_base_that_has_another_use_is_refused(
+    place: Place, monkeypatch: pytest.MonkeyPatch, name: str, value: str, fault: str
+) -> None:
+    (place.top / "base/linked").symlink_to("inner")
+    monkeypatch.setenv("PRIME_UVE_VENVS", f"{place.top}/base:{place.top}/base/inner")
+    with pytest.raises(UntrustedPathError, match=fault):
+        trusted_environment(place.reading(name, value))
+    assert trusted_environment(place.reading(name, "@/base/inner/x")) == f"{place.top}/base/inner/x"
+
+
 def test_a_local_file_that_came_with_the_repository_is_trusted_no_more_than_the_committed_one(
     place: Place, git: Git
 ) -> None:

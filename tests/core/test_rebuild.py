@@ -7,6 +7,7 @@ import pytest
 
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache
+from prime_uve.core.paths import generate_hash
 from prime_uve.core.rebuild import Discovery, carry_out, discover, plan
 from prime_uve.core.registration import Outcome
 
@@ -29,6 +30,19 @@ def rebuilt(*roots: Path) -> tuple[Cache, Discovery]:
     cache, found = Cache(), discover([str(root) for root in roots])
     carry_out(cache, plan(cache, found))
     return cache, found
+
+
+def test_without_a_marker_the_checkout_that_an_environment_is_named_after_has_it(home: Path, tmp_path: Path) -> None:
+    """And not the clone that names it, too, and comes first."""
+    project = tmp_path / "work" / "p"
+    name = f"demo_{generate_hash(project)}"
+    checkout(project, name)
+    checkout(tmp_path / "evil", name)
+    environment(home, name)
+    cache, found = rebuilt(tmp_path)
+    assert list(cache.list_all()) == [str(project)]
+    (trouble,) = found.troubles
+    assert f"which belongs to {str(project)!r}" in trouble
 
 
 def test_a_lost_registry_comes_back_from_the_markers(home: Path, tmp_path: Path) -> None:

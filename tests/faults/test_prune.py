@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from prime_uve.core import marker
-from prime_uve.core.environment import TRASH
+from prime_uve.core.paths import TRASH
 from prime_uve.core.removal import Choice, execute, plan
 from tests.core import checkouts
 from tests.faults import budget

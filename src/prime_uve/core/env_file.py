@@ -8,7 +8,18 @@ import stat
 
 from prime_uve.core.env_syntax import parse, plain_values
 from prime_uve.core.marker import is_environment
-from prime_uve.core.paths import BASES_VARIABLE, EFBIG, EINVAL, ENV_NAME, bases, home, is_inside, quoted, read_regular
+from prime_uve.core.paths import (
+    BASES_VARIABLE,
+    EFBIG,
+    EINVAL,
+    ENV_NAME,
+    TRASH,
+    bases,
+    home,
+    is_inside,
+    quoted,
+    read_regular,
+)
 from prime_uve.errors import EnvFileError, UntrustedPathError
 
 TYPE_CHECKING = False
@@ -197,6 +208,12 @@ def named_environment(reading: Reading) -> str | None:
 def _in_base(reading: Reading, value: str, base: str) -> str:
     """Return the place in `base` that `value` means, in one spelling, so that one place has one owner."""
     inner = os.path.relpath(os.path.realpath(value), os.path.realpath(base))
+    if inner.split(os.sep)[0].casefold() == TRASH:
+        raise UntrustedPathError(
+            f"{reading.source!r} names {value!r}, which prime-uve prune empties; "
+            f"write a good one: prime-uve init --force {quoted(reading.root)}",
+            key=KEY,
+        )
     folder = os.path.dirname(inner)
     while folder:
         if is_environment(os.path.join(base, folder)):
@@ -207,6 +224,10 @@ def _in_base(reading: Reading, value: str, base: str) -> str:
             )
         folder = os.path.dirname(folder)
     return os.path.join(base, inner)
+
+
+def _holds_any(value: str, folders: list[str]) -> bool:
+    return any(is_inside(it, value) or os.path.realpath(it) == os.path.realpath(value) for it in folders)
 
 
 def _is_own(reading: Reading) -> bool:
@@ -230,9 +251,9 @@ def granted(reading: Reading) -> dict[str, str]:
 def trusted_environment(reading: Reading) -> str | None:
     """Return the environment that the files name, if they may name it; ``None`` where they name none.
 
-    A committed file may name what lies strictly inside a base, and in no other environment; ``.env.uve.local`` is the
-    user's own, unless it is committed, too, and may name any place outside the project that holds no base. A place in
-    a base is returned as the base and what follows, links resolved.
+    A committed file may name what lies strictly inside a base, in no other environment and not in the trash;
+    ``.env.uve.local`` is the user's own, unless it is committed, too, and may name any place outside the project. No
+    place may hold a base. One in a base is returned as the base and what follows, links resolved.
 
     Raises:
         UntrustedPathError: it may not.
@@ -250,16 +271,17 @@ def trusted_environment(reading: Reading) -> str | None:
         )
     folders = bases()
     base = next((base for base in folders if is_inside(value, base)), None)
-    if base is not None:
+    is_around = _holds_any(value, [it for it in folders if it != base])
+    if base is not None and not is_around:
         return _in_base(reading, value, base)
-    if not (reading.is_local and _is_own(reading)):
+    if base is None and not (reading.is_local and _is_own(reading)):
         raise UntrustedPathError(
             f"{reading.source!r} names {value!r}, which is not inside {' or '.join(map(repr, folders))}; to allow it "
             f"on this machine, in {LOCAL_NAME}: prime-uve init --force --venv-dir {quoted(value)} "
             f"{quoted(reading.root)}, or add its folder to {BASES_VARIABLE}",
             key=KEY,
         )
-    if any(is_inside(inner, value) or os.path.realpath(inner) == os.path.realpath(value) for inner in folders):
+    if is_around:
         raise UntrustedPathError(
             f"{reading.source!r} names {value!r}, which holds other environments; "
             f"write a good one: prime-uve init --force {quoted(reading.root)}",

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prime_uve.core import marker
-from prime_uve.core.paths import read_regular
+from prime_uve.core.paths import TRASH, read_regular
 
 CONFIGURATION_SIZE = 1 << 16  # bytes
 _VERSION = re.compile(rb"^[ \t]*version(?:_info)?[ \t]*=([^\r\n]*)", re.MULTILINE)
-TRASH = ".trash"  # in a base: what is being removed
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ EINVAL, EFBIG = 22, 27  # errno is a module more to import
 BASES_VARIABLE = "PRIME_UVE_VENVS"
 REGISTRY_VARIABLE = "PRIME_UVE_CACHE"
 DEFAULT_BASE = "${HOME}/prime-uve/venvs"
+TRASH = ".trash"  # in a base: what is being removed
 
 # Linux before 5.1 cuts a "#!" line at 127 bytes. "#!", "/prime-uve/venvs/", "_" and the hash, and "/bin/python3.13"
 # take 43; with names of at most 40 there are 44 left for the home.

@@ -11,7 +11,7 @@ from pathlib import Path
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache
 from prime_uve.core.env_file import NAME, trusted_reading
-from prime_uve.core.paths import bases, expand, portable, quoted
+from prime_uve.core.paths import bases, expand, generate_hash, portable, quoted
 from prime_uve.core.registration import Outcome, Registration, preview, register
 from prime_uve.errors import PrimeUveError
 
@@ -64,13 +64,15 @@ def _add(found: Discovery, folder: str) -> None:
 
 
 def _settle_claims(found: Discovery) -> None:
-    """Leave an environment to the checkout that its marker names, else to the first that claims it."""
+    """Leave an environment to the checkout that its marker names, or that its name was made for; else to the first."""
     claims: dict[str, list[str]] = {}
     for project, venv_path in found.environments.items():
         claims.setdefault(venv_path, []).append(project)
     for venv_path, projects in claims.items():
         named = marker.owner(expand(venv_path))
-        keeper = named if named in projects else projects[0]
+        digits = venv_path.rpartition("_")[2]
+        made_for = (project for project in projects if generate_hash(Path(project)) == digits)
+        keeper = named if named in projects else next(made_for, projects[0])
         for project in projects:
             if project != keeper:
                 del found.environments[project]

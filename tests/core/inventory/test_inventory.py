@@ -9,9 +9,9 @@ import pytest
 
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache, CacheError
-from prime_uve.core.environment import TRASH
 from prime_uve.core.inventory import Claim, Environment, Source, take_inventory
 from prime_uve.core.inventory.ownership import PROTECTING
+from prime_uve.core.paths import TRASH
 from prime_uve.core.validation.presence import Presence
 from tests.core import checkouts
 from tests.core.checkouts import ENVIRONMENT, LONG_AGO, add

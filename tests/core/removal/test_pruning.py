@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from prime_uve.core.environment import TRASH
 from prime_uve.core.inventory import Environment, Inventory
 from prime_uve.core.inventory.ownership import Checkout, Claim, Source
+from prime_uve.core.paths import TRASH
 from prime_uve.core.removal.pruning import Choice, Plan, Target, choose, is_strict
 from prime_uve.core.usage import Links, Measurement
 from prime_uve.core.validation import ValidationResult

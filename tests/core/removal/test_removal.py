@@ -16,8 +16,8 @@ import pytest
 
 from prime_uve.core import marker
 from prime_uve.core.cache import Cache
-from prime_uve.core.environment import TRASH
 from prime_uve.core.inventory import Claim, take_inventory
+from prime_uve.core.paths import TRASH
 from prime_uve.core.removal import Choice, Plan, Report, execute, plan
 from prime_uve.errors import CacheError, RefusalError
 from tests.core import checkouts, writers

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from prime_uve.core.cache import Cache
 from prime_uve.core.deadline import LOOK_SECONDS, Rounds
-from prime_uve.core.environment import TRASH
 from prime_uve.core.listing.glance import Base, Glance, glance
 from prime_uve.core.listing.listed import ListedRow, mapped_row, plain_rows, untracked_row
-from prime_uve.core.paths import bases
+from prime_uve.core.paths import TRASH, bases
 from prime_uve.core.repository import Repositories
 
 if TYPE_CHECKING:

@@ -220,10 +220,11 @@ def identity(facts: os.stat_result) -> Identity:
 
 
 def close(*descriptors: int | None) -> None:
-    """Close what is open."""
+    """Close what is open. Nothing was written by these, and what fails is closed all the same."""
     for descriptor in descriptors:
         if descriptor is not None:
-            os.close(descriptor)
+            with suppress(OSError):
+                os.close(descriptor)
 
 
 if sys.platform == "win32":

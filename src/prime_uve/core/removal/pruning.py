@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from prime_uve.core.environment import TRASH
 from prime_uve.core.inventory import Environment, Inventory
 from prime_uve.core.inventory.ownership import PROTECTING, Checkout, Claim, Source
-from prime_uve.core.paths import BASES_VARIABLE, quoted
+from prime_uve.core.paths import BASES_VARIABLE, TRASH, quoted
 from prime_uve.core.usage import Measurement, combine
 from prime_uve.core.validation.presence import Presence
 

@@ -11,9 +11,8 @@ import stat
 from contextlib import suppress
 from errno import EEXIST
 
-from prime_uve.core.environment import TRASH
 from prime_uve.core.mounts import read_table
-from prime_uve.core.paths import is_folder, quoted
+from prime_uve.core.paths import TRASH, is_folder, quoted
 from prime_uve.core.removal.gate import (
     FOLDER,
     NO_LINK,
@@ -160,7 +159,7 @@ class Trash:
         try:
             return try_lock(folder)
         finally:
-            os.close(folder)
+            close(folder)
 
 
 def _insist_on(admitted: Admitted, facts: os.stat_result) -> None:
