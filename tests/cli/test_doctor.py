@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Run
+from tests.terminal import INTERRUPT, converse
 
 
 @pytest.fixture
@@ -67,7 +68,26 @@ def test_rebuilding_without_a_terminal_shows_the_rows_and_needs_yes(registered: 
     done = run("prime-uve", "doctor", "--rebuild", registered.parent, cwd=registered)
     assert done.returncode == 2
     assert f"added    {registered}" in done.stdout
-    assert "--yes" in done.stderr
+    assert done.stderr.endswith("this would write 1 row, and there is nobody to ask; if that is right, add --yes\n")
+    assert not registry.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        pytest.param("n\n", 1, "nothing was changed", id="no"),
+        pytest.param(INTERRUPT, 130, "interrupted; nothing more was done", id="Ctrl-C"),
+    ],
+)
+def test_rebuilding_writes_nothing_at_anything_but_a_yes(
+    registered: Path, home: Path, answer: str, code: int, said: str
+) -> None:
+    registry = home / ".prime-uve/cache.json"
+    registry.unlink()
+    words = ("prime-uve", "doctor", "--rebuild", ".")
+    found, output = converse(*words, cwd=registered, prompt="[y/N]", answer=answer)
+    assert found == code
+    assert output.endswith(f"prime-uve: {said}\r\n")
     assert not registry.exists()
 
 

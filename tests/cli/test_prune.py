@@ -284,8 +284,9 @@ def test_what_is_kept_goes_by_force_alone(call: Run, ground: Ground) -> None:
         done = call("prime-uve", "prune", *choice, "--yes", cwd=ground.projects)
         assert done.returncode == 1
         assert "it is kept: the paper; let it go: prime-uve unkeep" in done.stdout
+        assert done.stdout.endswith(f"or prune it all the same: prime-uve prune --force '{orphan}'\n")
     assert orphan.exists()
-    assert call("prime-uve", "prune", "--orphan", "--yes", "--force", cwd=ground.projects).returncode == 0
+    assert call("prime-uve", "prune", "--force", str(orphan), "--yes", cwd=ground.projects).returncode == 0
     assert not orphan.exists()
 
 

@@ -65,19 +65,20 @@ def _rebuild(cache: Cache, roots: Sequence[str], *, is_sure: bool, as_json: bool
     if not as_json:
         for registration in wanted:
             say(f"{registration.outcome:<8} {registration.project} {registration.venv_path}")
-    if wanted and not is_sure:
-        _ask(len(wanted))
+    if wanted and not is_sure and not _is_wanted(len(wanted)):
+        warn("nothing was changed")
+        return 1
     done = carry_out(cache, wanted)
     troubles = [*found.troubles, *(registration.message for registration in left)]
     _report(done, troubles, found=len(found.environments), as_json=as_json)
     return 1 if troubles else 0
 
 
-def _ask(count: int) -> None:
+def _is_wanted(count: int) -> bool:
+    rows = f"{count} row" if count == 1 else f"{count} rows"
     if not sys.stdin.isatty():
-        raise RefusalError(f"this would write {count} rows; if that is right: prime-uve doctor --rebuild --yes")
-    if not click.confirm(f"Write {count} rows into the registry?", default=False, err=True):
-        raise click.Abort
+        raise RefusalError(f"this would write {rows}, and there is nobody to ask; if that is right, add --yes")
+    return click.confirm(f"Write {rows} into the registry?", default=False, err=True)
 
 
 def _report(done: Sequence[Registration], troubles: Sequence[str], *, found: int, as_json: bool) -> None:

@@ -273,7 +273,7 @@ def _kept(environment: Environment, choice: Choice) -> Grounds | None:
     kept = next(each.project for each in environment.checkouts if each.kept is not None)
     return Grounds(
         f"it is kept{reason and f': {reason}'}",
-        f"let it go: prime-uve unkeep {quoted(kept)}, or prune it all the same: {PRUNE} --force",
+        f"let it go: prime-uve unkeep {quoted(kept)}, or prune it all the same: {PRUNE} --force {quoted(environment.path)}",
     )
 
 
