@@ -37,7 +37,7 @@ class Facts:
     users: "Mapping[str, list[User]] | None" = None
 
 
-@click.command
+@click.command(short_help="Show what is registered, and what nobody has.")
 @click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True, help="Only these; can be repeated.")
 @click.option("--orphan-only", is_flag=True, help="As --status orphaned.")
 @click.option(

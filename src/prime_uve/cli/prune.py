@@ -24,7 +24,7 @@ from prime_uve.errors import PrimeUveError, ProjectError, RefusalError
 @click.command
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=str, callback=lambda _c, _p, it: tuple(map(absolute, it)))
 @click.option("--orphan", is_flag=True, help="What no checkout claims any more.")
-@click.option("--all", "everything", is_flag=True, help="Everything that is not kept, and of nobody out of reach.")
+@click.option("--all", "everything", is_flag=True, help="Everything that the registry or a marker knows.")
 @click.option("--current", is_flag=True, help="The environment of the checkout here, if nobody else uses it.")
 @click.option("--untracked", is_flag=True, help="What neither the registry nor a marker knows.")
 @click.option(

@@ -79,10 +79,8 @@ def plan(cache: Cache, root: str, *, venv_dir: str | None = None, force: bool = 
     keep = not force if venv_dir is None else is_local
     _plan_file(made, NAME, default if is_local else own, keep=keep, force=force)
     if is_local:
-        which = "that" if is_shared else "a place"
-        made.notes.append(
-            f"{own!r} is {which} of this machine alone: it goes into {LOCAL_NAME}, which is not committed"
-        )
+        whose = f"{own!r} is {'that' if is_shared else 'a place'} of this machine alone"
+        made.notes.append(f"{whose}: it goes into {LOCAL_NAME}, which is not committed")
         _plan_file(made, LOCAL_NAME, own, keep=venv_dir is None and not force, force=force)
     try:
         _settle(made, cache, accept=force or bool(made.writes))
