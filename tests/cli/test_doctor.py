@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import Run
+from tests.commands import SCRIPTS, Run
+from tests.privileges import unprivileged
 from tests.terminal import INTERRUPT, converse
 
 
@@ -32,6 +33,14 @@ def test_a_problem_exits_1_and_names_its_remedy(registered: Path, run: Run, home
     assert done.returncode == 1
     assert "problem  permissions: " in done.stdout
     assert "chmod 600" in done.stdout
+
+
+def test_a_home_that_is_read_only_is_a_problem(project: Path, run: Run, home: Path) -> None:
+    home.chmod(0o500)
+    done = run(*unprivileged(), SCRIPTS / "prime-uve", "doctor", cwd=project)
+    assert done.returncode == 1
+    for what in ("the registry", "a new environment"):
+        assert f"problem  permissions: {what} cannot be written: {str(home)!r} is read-only; " in done.stdout
 
 
 def test_the_document_has_these_keys(registered: Path, run: Run) -> None:

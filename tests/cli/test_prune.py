@@ -290,6 +290,13 @@ def test_what_is_kept_goes_by_force_alone(call: Run, ground: Ground) -> None:
     assert not orphan.exists()
 
 
+def test_a_mapping_without_an_environment_is_not_counted_as_one(call: Run, ground: Ground) -> None:
+    Cache().add_mapping(ground.projects / "gone", str(ground.base / "gone"), "gone", "0" * 8)
+    done = call("prime-uve", "prune", "--orphan", "--yes", cwd=ground.projects)
+    assert done.stdout.endswith("together: 1 mapping, 0 B\ndeleted 1 mapping, 0 B\n")
+    assert ground.mappings() == set()
+
+
 def test_what_is_unknown_goes_by_its_own_flag_alone(call: Run, ground: Ground) -> None:
     stranger = ground.environment("stranger")
     for choice in (["--orphan"], ["--all"], ["--all", "--force", "--include-unreachable"]):

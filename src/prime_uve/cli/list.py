@@ -122,7 +122,7 @@ def _cells(row: ListedRow, facts: Facts) -> tuple[str, ...]:
         ", ".join(row.shared_with) if row.shared_with else "",
         ", ".join(map(str, facts.users.get(row.venv_path_expanded, ()))) if facts.users else "",
         row.repository or "",
-        " ".join(row.issues) if row.issues else "",
+        " | ".join(row.issues),
     )
 
 

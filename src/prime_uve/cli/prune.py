@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -199,7 +199,7 @@ def _is_wanted(found: Plan) -> bool:
     Raises:
         RefusalError: there is nobody to ask.
     """
-    what = f"{_count(len(found.targets), 'environment')}, {shown_size(found.freed)}"
+    what = f"{_things(found.targets)}, {shown_size(found.freed)}"
     if not sys.stdin.isatty():
         raise RefusalError(f"this would delete {what}, and there is nobody to ask; if that is right, add --yes")
     return click.confirm(f"Delete {what}?", default=False, err=True)
@@ -218,7 +218,7 @@ def _show_plan(found: Plan) -> None:
             for each in found.targets
         ]
         table(("ENVIRONMENT", "OWNER", "WHY", "LAST USED", "FREES"), rows)
-        say(f"together: {_count(len(found.targets), 'environment')}, {shown_size(found.freed)}")
+        say(f"together: {_things(found.targets)}, {shown_size(found.freed)}")
     for refusal in found.refusals:
         say(str(refusal))
     if found.leftovers:
@@ -239,7 +239,16 @@ def _show_report(done: Report) -> None:
         warn(f"{left.path!r} cannot be removed entirely: {left.why}; mend that, and prune again")
     if done.removed or done.swept:
         swept = f"; from the trash: {_count(done.swept, 'folder')}" if done.swept else ""
-        say(f"deleted {_count(len(done.removed), 'environment')}, {shown_size(done.freed)}{swept}")
+        say(f"deleted {_things(done.removed)}, {shown_size(done.freed)}{swept}")
+
+
+def _things(targets: Sequence[Target]) -> str:
+    """Count environments, and beside them the mappings that have none any more."""
+    made = sum(target.is_there for target in targets)
+    mappings = len(targets) - made
+    counts = [_count(made, "environment")] if made or not mappings else []
+    counts += [_count(mappings, "mapping")] if mappings else []
+    return " and ".join(counts)
 
 
 def _count(number: int, noun: str) -> str:
