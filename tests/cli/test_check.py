@@ -160,6 +160,21 @@ class TestFix:
         assert path.stat().st_ino == again
 
 
+def test_what_a_commit_of_all_was_stopped_for_is_said_and_fixed(call: Run, repo: Path, git: Git, home: Path) -> None:
+    staging.write(repo, staging.OLD)
+    git(repo, "add", ".")
+    call("prime-uve", "check", cwd=repo)
+    staging.write(repo, staging.OLD.replace("${HOME}", str(home)))  # as it is after the commit, not staged
+    path = str(repo / ".env.uve")
+    stage = f"prime-uve: judged is what is staged, and {path!r} is another; stage it: git add {path!r}\n"
+    done = call("prime-uve", "check", cwd=repo)
+    assert (done.returncode, done.stdout, done.stderr) == (0, RIGHT, stage)
+    done = call("prime-uve", "check", "--fix", cwd=repo)
+    assert (done.returncode, done.stdout) == (0, RIGHT)
+    assert done.stderr.startswith(f"prime-uve: fixed {path!r}: ")
+    assert call("prime-uve", "check", cwd=repo).stdout == AGREE
+
+
 def test_fix_leaves_what_it_cannot_mend(call: Run, place: Path, git: Git) -> None:
     change(place, "/opt/x", git)
     done = call("prime-uve", "check", "--fix", cwd=place)

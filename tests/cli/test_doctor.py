@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import Run
+from tests.commands import SCRIPTS, Run
+from tests.privileges import unprivileged
 from tests.terminal import INTERRUPT, converse
 
 
@@ -32,6 +33,14 @@ def test_a_problem_exits_1_and_names_its_remedy(registered: Path, run: Run, home
     assert done.returncode == 1
     assert "problem  permissions: " in done.stdout
     assert "chmod 600" in done.stdout
+
+
+def test_a_home_that_is_read_only_is_a_problem(project: Path, run: Run, home: Path) -> None:
+    home.chmod(0o500)
+    done = run(*unprivileged(), SCRIPTS / "prime-uve", "doctor", cwd=project)
+    assert done.returncode == 1
+    for what in ("the registry", "a new environment"):
+        assert f"problem  permissions: {what} cannot be written: {str(home)!r} is read-only; " in done.stdout
 
 
 def test_the_document_has_these_keys(registered: Path, run: Run) -> None:
@@ -68,7 +77,26 @@ def test_rebuilding_without_a_terminal_shows_the_rows_and_needs_yes(registered: 
     done = run("prime-uve", "doctor", "--rebuild", registered.parent, cwd=registered)
     assert done.returncode == 2
     assert f"added    {registered}" in done.stdout
-    assert "--yes" in done.stderr
+    assert done.stderr.endswith("this would write 1 row, and there is nobody to ask; if that is right, add --yes\n")
+    assert not registry.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        pytest.param("n\n", 1, "nothing was changed", id="no"),
+        pytest.param(INTERRUPT, 130, "interrupted; nothing more was done", id="Ctrl-C"),
+    ],
+)
+def test_rebuilding_writes_nothing_at_anything_but_a_yes(
+    registered: Path, home: Path, answer: str, code: int, said: str
+) -> None:
+    registry = home / ".prime-uve/cache.json"
+    registry.unlink()
+    words = ("prime-uve", "doctor", "--rebuild", ".")
+    found, output = converse(*words, cwd=registered, prompt="[y/N]", answer=answer)
+    assert found == code
+    assert output.endswith(f"prime-uve: {said}\r\n")
     assert not registry.exists()
 
 

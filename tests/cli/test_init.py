@@ -228,7 +228,7 @@ class TestForce:
         done = run("prime-uve", "init", "--force", cwd=taken, stdin="y\n")
         assert (done.returncode, done.stdout) == (2, "")
         assert f"this would replace '{home}/prime-uve/venvs/demo_1' by " in done.stderr
-        assert done.stderr.endswith("prime-uve init --force --yes\n")
+        assert done.stderr.endswith("and there is nobody to ask; if that is right, add --yes\n")
         assert tree(taken, home) == before
 
     def test_asks_and_goes_on_at_a_yes(self, taken: Path) -> None:
@@ -324,9 +324,23 @@ class TestVenvDir:
         wanted = f"{home}/prime-uve/venvs/mine"
         done = call("prime-uve", "init", "--venv-dir", wanted, cwd=project)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.endswith(f"replace it: prime-uve init --force --venv-dir {wanted!r}\n")
+        assert done.stderr.endswith(f"replace it: prime-uve init --force --venv-dir {wanted!r} {str(project)!r}\n")
         assert tree(project, home) == before
         assert call("prime-uve", "init", "--force", "--yes", "--venv-dir", wanted, cwd=project).returncode == 0
+        assert registered(project) == "${HOME}/prime-uve/venvs/mine"
+
+    def test_inside_a_base_goes_where_this_machine_has_its_own_line(
+        self, call: Run, project: Path, tmp_path: Path, home: Path
+    ) -> None:
+        call("prime-uve", "init", "--venv-dir", tmp_path / "envs/mine", cwd=project)
+        before, wanted = env_file(project), home / "prime-uve/venvs/mine"
+        refused = call("prime-uve", "init", "--venv-dir", wanted, cwd=project)
+        assert refused.returncode == 2
+        assert f"{str(project / '.env.uve.local')!r} names {str(tmp_path / 'envs/mine')!r}" in refused.stderr
+        done = call("prime-uve", "init", "--force", "--yes", "--venv-dir", wanted, cwd=project)
+        assert done.returncode == 0, done.stderr
+        assert env_file(project) == before
+        assert local_file(project) == "UV_PROJECT_ENVIRONMENT=${HOME}/prime-uve/venvs/mine\n"
         assert registered(project) == "${HOME}/prime-uve/venvs/mine"
 
     @pytest.mark.parametrize("place", ["venv", ".", "..", "../project/venv"])
@@ -423,7 +437,7 @@ class TestSecondCheckout:
         before = tree(third)
         done = call("prime-uve", "init", cwd=third)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.endswith("if that is right: prime-uve init --yes\n")
+        assert done.stderr.endswith("if that is right, add --yes\n")
         assert tree(third) == before
         assert call("prime-uve", "init", "--yes", cwd=third).returncode == 0
         self.assert_own(git, third, committed)

@@ -299,9 +299,17 @@ def test_what_is_kept_goes_by_force_alone(call: Run, ground: Ground) -> None:
         done = call("prime-uve", "prune", *choice, "--yes", cwd=ground.projects)
         assert done.returncode == 1
         assert "it is kept: the paper; let it go: prime-uve unkeep" in done.stdout
+        assert done.stdout.endswith(f"or prune it all the same: prime-uve prune --force '{orphan}'\n")
     assert orphan.exists()
-    assert call("prime-uve", "prune", "--orphan", "--yes", "--force", cwd=ground.projects).returncode == 0
+    assert call("prime-uve", "prune", "--force", str(orphan), "--yes", cwd=ground.projects).returncode == 0
     assert not orphan.exists()
+
+
+def test_a_mapping_without_an_environment_is_not_counted_as_one(call: Run, ground: Ground) -> None:
+    Cache().add_mapping(ground.projects / "gone", str(ground.base / "gone"), "gone", "0" * 8)
+    done = call("prime-uve", "prune", "--orphan", "--yes", cwd=ground.projects)
+    assert done.stdout.endswith("together: 1 mapping, 0 B\ndeleted 1 mapping, 0 B\n")
+    assert ground.mappings() == set()
 
 
 def test_what_is_unknown_goes_by_its_own_flag_alone(call: Run, ground: Ground) -> None:

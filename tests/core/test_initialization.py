@@ -108,6 +108,15 @@ def test_another_wanted_place_of_this_machine_is_refused_without_force(
     assert f"{tmp_path}/one" in made.replaced
 
 
+def test_a_wanted_place_of_this_machine_leaves_what_everybody_reads(
+    cache: Cache, project: Path, tmp_path: Path
+) -> None:
+    name(project, "${HOME}/prime-uve/venvs/x")
+    made = plan(cache, str(project), venv_dir=f"{tmp_path}/mine", force=True)
+    assert list(made.writes) == [f"{project}/.env.uve.local"]
+    assert (made.replaced, made.environment) == ([], f"{tmp_path}/mine")
+
+
 @pytest.mark.parametrize("force", [False, True], ids=["plainly", "by force"])
 def test_a_wanted_environment_of_another_checkout_is_not_given(
     cache: Cache,

@@ -9,6 +9,7 @@ from prime_uve.cli.output import emit_json, say, warn
 from prime_uve.core import git
 from prime_uve.core.commit import Verdict, check_index, check_work_tree, fix_index, fix_work_tree
 from prime_uve.core.env_file import NAME
+from prime_uve.core.paths import quoted
 from prime_uve.core.project import find_env_root, no_environment
 from prime_uve.hook import is_ci
 
@@ -43,9 +44,13 @@ def _check(path: str, *, fix: bool) -> Verdict:
     if checkout is not None:
         verdict.notes += fix_index(checkout) if fix else []
         verdict.add(check_index(checkout, static=is_ci()))
-    if root is not None and root not in [
-        os.path.dirname(os.path.join(checkout or "", entry.path)) for entry in indexed
-    ]:
+    staged = {os.path.dirname(os.path.join(checkout or "", entry.path)): entry.path for entry in indexed}
+    if root is not None and root not in staged:
         verdict.notes += fix_work_tree(root) if fix else []
         verdict.add(check_work_tree(root, static=is_ci()))
+    elif root is not None and checkout is not None and not verdict.notes and not git.is_staged(checkout, staged[root]):
+        path = os.path.join(root, NAME)
+        # `git commit --all` puts the index back when a hook stops it, and what was judged is in the file alone.
+        verdict.notes += fix_work_tree(root) if fix else []
+        verdict.notes.append(f"judged is what is staged, and {path!r} is another; stage it: git add {quoted(path)}")
     return verdict

@@ -78,9 +78,10 @@ def _is_wanted(count: int) -> bool:
     Raises:
         RefusalError: there is nobody to ask.
     """
+    rows = f"{count} row" if count == 1 else f"{count} rows"
     return is_confirmed(
-        f"Write {count} rows into the registry?",
-        otherwise=f"this would write {count} rows; if that is right: prime-uve doctor --rebuild --yes",
+        f"Write {rows} into the registry?",
+        otherwise=f"this would write {rows}, and there is nobody to ask; if that is right, add --yes",
     )
 
 

@@ -36,7 +36,7 @@ def command(path: str, venv_dir: str | None, **flags: bool) -> int:
     root = find_project_root(path)
     made = plan(cache, root, venv_dir=venv_dir and os.path.normpath(absolute(venv_dir)), force=flags["force"])
     if not flags["dry_run"]:
-        if not (flags["yes"] or _is_wanted(made, again="--force --yes" if flags["force"] else "--yes")):
+        if not (flags["yes"] or _is_wanted(made)):
             warn("nothing was changed")
             return 1
         made.registration = carry_out(cache, made)
@@ -52,12 +52,8 @@ def command(path: str, venv_dir: str | None, **flags: bool) -> int:
     return 1 if code != 0 else 0
 
 
-def _is_wanted(made: Plan, *, again: str) -> bool:
+def _is_wanted(made: Plan) -> bool:
     """Ask, where something is to be replaced, and return the answer.
-
-    Args:
-        made: what would be done.
-        again: the options with which it is done without a question.
 
     Raises:
         RefusalError: there is nobody to ask.
@@ -68,7 +64,8 @@ def _is_wanted(made: Plan, *, again: str) -> bool:
         return True
     what = "; ".join(changes)
     return is_confirmed(
-        f"This will {what}. Go on?", otherwise=f"this would {what}; if that is right: prime-uve init {again}"
+        f"This will {what}. Go on?",
+        otherwise=f"this would {what}, and there is nobody to ask; if that is right, add --yes",
     )
 
 

@@ -36,7 +36,7 @@ class Facts:
     users: "Mapping[str, list[User]] | None" = None
 
 
-@click.command
+@click.command(short_help="Show what is registered, and what nobody has.")
 @click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True, help="Only these; can be repeated.")
 @click.option("--orphan-only", is_flag=True, help="As --status orphaned.")
 @click.option(
@@ -118,7 +118,7 @@ def _cells(row: ListedRow, facts: Facts) -> tuple[str, ...]:
         ", ".join(row.shared_with) if row.shared_with else "",
         ", ".join(map(str, facts.users.get(row.venv_path_expanded, ()))) if facts.users else "",
         row.repository or "",
-        " ".join(row.issues) if row.issues else "",
+        " | ".join(row.issues),
     )
 
 

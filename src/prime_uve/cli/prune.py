@@ -1,7 +1,7 @@
 """``prime-uve prune``: delete environments that nobody needs any more."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,7 +24,7 @@ from prime_uve.errors import PrimeUveError, ProjectError
 @click.command
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=str, callback=lambda _c, _p, it: tuple(map(absolute, it)))
 @click.option("--orphan", is_flag=True, help="What no checkout claims any more.")
-@click.option("--all", "everything", is_flag=True, help="Everything that is not kept, and of nobody out of reach.")
+@click.option("--all", "everything", is_flag=True, help="Everything that the registry or a marker knows.")
 @click.option("--current", is_flag=True, help="The environment of the checkout here, if nobody else uses it.")
 @click.option("--untracked", is_flag=True, help="What neither the registry nor a marker knows.")
 @click.option(
@@ -191,7 +191,7 @@ def _is_wanted(found: Plan) -> bool:
     Raises:
         RefusalError: there is nobody to ask.
     """
-    what = f"{_count(len(found.targets), 'environment')}, {shown_size(found.freed)}"
+    what = f"{_things(found.targets)}, {shown_size(found.freed)}"
     return is_confirmed(
         f"Delete {what}?",
         otherwise=f"this would delete {what}, and there is nobody to ask; if that is right, add --yes",
@@ -211,7 +211,7 @@ def _show_plan(found: Plan) -> None:
             for each in found.targets
         ]
         table(("ENVIRONMENT", "OWNER", "WHY", "LAST USED", "FREES"), rows)
-        say(f"together: {_count(len(found.targets), 'environment')}, {shown_size(found.freed)}")
+        say(f"together: {_things(found.targets)}, {shown_size(found.freed)}")
     for refusal in found.refusals:
         say(str(refusal))
     if found.leftovers:
@@ -232,7 +232,16 @@ def _show_report(done: Report) -> None:
         warn(f"{left.path!r} cannot be removed entirely: {left.why}; mend that, and prune again")
     if done.removed or done.swept:
         swept = f"; from the trash: {_count(done.swept, 'folder')}" if done.swept else ""
-        say(f"deleted {_count(len(done.removed), 'environment')}, {shown_size(done.freed)}{swept}")
+        say(f"deleted {_things(done.removed)}, {shown_size(done.freed)}{swept}")
+
+
+def _things(targets: Sequence[Target]) -> str:
+    """Count environments, and beside them the mappings that have none any more."""
+    made = sum(target.is_there for target in targets)
+    mappings = len(targets) - made
+    counts = [_count(made, "environment")] if made or not mappings else []
+    counts += [_count(mappings, "mapping")] if mappings else []
+    return " and ".join(counts)
 
 
 def _count(number: int, noun: str) -> str:

@@ -75,12 +75,14 @@ def plan(cache: Cache, root: str, *, venv_dir: str | None = None, force: bool = 
     is_shared = own.startswith("${") and any(is_inside(expand(own), base) for base in bases())
     is_shared = is_shared and not portability_fault(root, with_value(b"", KEY, own))
     default = f"{DEFAULT_BASE}/{os.path.basename(generate_venv_path(Path(root)))}"
-    _plan_file(made, NAME, own if is_shared else default, keep=venv_dir is None or not is_shared, force=force)
-    if not is_shared:
-        made.notes.append(
-            f"{own!r} is a place of this machine alone: it goes into {LOCAL_NAME}, which is not committed"
-        )
-        _plan_file(made, LOCAL_NAME, own, keep=venv_dir is None, force=force)
+    # What everybody reads stays as it is where this machine's own file says it, or is to say it.
+    is_local = not is_shared or (venv_dir is not None and _has_own_line(made))
+    keep = not force if venv_dir is None else is_local
+    _plan_file(made, NAME, default if is_local else own, keep=keep, force=force)
+    if is_local:
+        whose = f"{own!r} is {'that' if is_shared else 'a place'} of this machine alone"
+        made.notes.append(f"{whose}: it goes into {LOCAL_NAME}, which is not committed")
+        _plan_file(made, LOCAL_NAME, own, keep=venv_dir is None and not force, force=force)
     try:
         _settle(made, cache, accept=force or bool(made.writes))
     except UntrustedPathError:
@@ -95,6 +97,13 @@ def plan(cache: Cache, root: str, *, venv_dir: str | None = None, force: bool = 
         raise MismatchError(made.registration.message)
     _refuse_full_folder(venv_dir)
     return made
+
+
+def _has_own_line(made: Plan) -> bool:
+    try:
+        return _reading(made).is_local
+    except EnvFileError:
+        return False
 
 
 def _note_old_environment(made: Plan) -> None:
@@ -151,11 +160,12 @@ def _plan_file(made: Plan, name: str, value: str, *, keep: bool, force: bool) ->
         if not force:
             raise
     else:
-        if named == expand(value) or (named is not None and keep and not force):
+        if named == expand(value) or (named is not None and keep):
             return
         if named is not None and not force:
             raise RefusalError(
-                f"{path!r} names {named!r}; replace it: prime-uve init --force --venv-dir {quoted(expand(value))}"
+                f"{path!r} names {named!r}; replace it: "
+                f"prime-uve init --force --venv-dir {quoted(expand(value))} {quoted(made.root)}"
             )
         made.replaced += [named] if named is not None else []
     try:

@@ -35,7 +35,7 @@ def diagnose(cache: Cache, folder: str) -> list[Finding]:
 
     Writes nothing but the lock file, and that only beside a registry that exists. Asks uv for version and cache.
     """
-    looks = (_registry, _damage, _lock, _permissions, _file_systems)
+    looks = (_registry, _damage, _lock, _permissions, _read_only, _file_systems)
     findings = [finding for look in looks for finding in look(cache)]
     findings += [*_uv(), *_earlier_uve(), *_hard_links(), *_hooks(folder)]
     findings += [*checkout_at(cache, folder), *unused(cache)]
@@ -118,6 +118,25 @@ def _permissions(cache: Cache) -> Iterator[Finding]:
                 "permissions",
                 f"{str(path)!r} is open to others (mode {mode:o})",
                 f"close it: chmod {wanted:o} {quoted(str(path))}",
+            )
+
+
+def _read_only(cache: Cache) -> Iterator[Finding]:
+    places = [("the registry", str(cache.path.parent), REGISTRY_VARIABLE)]
+    try:
+        places += [("a new environment", base, BASES_VARIABLE) for base in bases()[:1]]
+    except PrimeUveError:
+        return  # told where file systems are
+    for what, place, variable in places:
+        there = os.path.realpath(place)
+        while not os.path.lexists(there) and os.path.dirname(there) != there:
+            there = os.path.dirname(there)
+        if not os.access(there, os.W_OK):
+            yield Finding(
+                Level.PROBLEM,
+                "permissions",
+                f"{what} cannot be written: {there!r} is read-only",
+                f"make it writable, or set {variable}",
             )
 
 

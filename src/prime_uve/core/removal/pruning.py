@@ -270,9 +270,10 @@ def _kept(environment: Environment, choice: Choice) -> Grounds | None:
     if reason is None or choice.force:
         return None
     kept = next(each.project for each in environment.checkouts if each.kept is not None)
+    all_the_same = f"{PRUNE} --force {quoted(environment.path)}"
     return Grounds(
         f"it is kept{reason and f': {reason}'}",
-        f"let it go: prime-uve unkeep {quoted(kept)}, or prune it all the same: {PRUNE} --force",
+        f"let it go: prime-uve unkeep {quoted(kept)}, or prune it all the same: {all_the_same}",
     )
 
 
