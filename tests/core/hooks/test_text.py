@@ -1,11 +1,15 @@
 """The text of a native hook: one for all events, as it is shipped, filled in and recognised."""
 
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
+import prime_uve
 from prime_uve.core.hooks.text import EVENTS, Author, author, digest, filled, shipped_text
 from tests import staging
+from tests.commands import Run
 from tests.isolation import ROOT
 
 TEXT = (ROOT / "hooks/pre-commit").read_bytes()
@@ -77,12 +81,13 @@ def test_a_tool_is_filled_in_if_the_shell_can_be_told(tool: str, line: bytes) ->
     assert filled(text, "") == TEXT
 
 
-def test_a_wheel_without_its_hooks_says_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import prime_uve
-    from prime_uve.errors import ProjectError
-
-    package = tmp_path / "site-packages/lib/prime_uve"
-    package.mkdir(parents=True)
-    monkeypatch.setattr(prime_uve, "__file__", str(package / "__init__.py"))
-    with pytest.raises(ProjectError, match="uv tool install prime-uve"):
-        shipped_text()
+def test_a_wheel_without_its_hooks_says_how_to_get_them(tmp_path: Path, run: Run) -> None:
+    package = Path(prime_uve.__file__).parent
+    copy = tmp_path / "site-packages/prime_uve"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("_hooks", "__pycache__"))
+    script = (
+        f"import sys; sys.path.insert(0, {str(copy.parent)!r})\nfrom prime_uve.core.hooks.text import shipped_text\n"
+    )
+    done = run(sys.executable, "-c", f"{script}shipped_text()", cwd=tmp_path)
+    assert (done.returncode, "uv tool install prime-uve" in done.stderr) == (1, True)
+    assert str(copy) in done.stderr

@@ -172,3 +172,10 @@ def test_the_version_of_a_damaged_document_is_read(head: bytes, version: str | N
 )
 def test_versions_are_numbers(version: object, key: tuple[int, ...] | None) -> None:
     assert document.version_key(version) == key
+
+
+def test_an_item_that_holds_what_stands_between_items_is_laid_out_all_the_same() -> None:
+    values = {"version": "1.0", "venvs": {"a": {"x": [{}, "\0", {}]}, "b": {"y": 1}}}
+    raw = document.render(values)
+    assert document.parse(raw, ["venvs"]).values == values
+    assert raw.count(b"\n    ") == 2

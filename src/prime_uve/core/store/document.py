@@ -16,7 +16,6 @@ Everything is ASCII: text that is not valid Unicode (a path that is not UTF-8) i
 """
 
 import json
-import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -34,6 +33,8 @@ _ITEM_LINE = re.compile(r'^ {4}(?=")', re.MULTILINE)
 _MEMBER_OR_ITEM_LINE = re.compile(r'^ {2}(?: {2})?(?=")', re.MULTILINE)
 
 _encode = json.JSONEncoder().encode
+_BETWEEN = "\0"
+_SEPARATOR = f"}}, {_encode(_BETWEEN)}, {{"
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -65,9 +66,11 @@ def _items(section: dict[object, object]) -> str:
     for name in section:
         if not isinstance(name, str):
             raise _no_name(name)
-    between = os.urandom(16).hex()  # nothing that is stored
-    parts = [part for name, item in section.items() for part in ({name: item}, between)]
-    return _encode(parts[:-1])[2:-2].replace(f'}}, "{between}", {{', ",\n    ")
+    parts = [part for name, item in section.items() for part in ({name: item}, _BETWEEN)]
+    laid_out = _encode(parts[:-1])[2:-2]
+    if laid_out.count(_SEPARATOR) == len(section) - 1:
+        return laid_out.replace(_SEPARATOR, ",\n    ")
+    return ",\n    ".join(_member(name, item) for name, item in section.items())  # an item holds the same
 
 
 def _member(key: object, value: object) -> str:
