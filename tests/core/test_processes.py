@@ -68,6 +68,10 @@ def users(environment: Path) -> dict[int | None, User]:
         pytest.param(["{e}/bin/python", "-c", WAIT], {}, "runs from it", id="its interpreter"),
         pytest.param(["env", "-C", "{e}", "bin/python", "-c", WAIT], {}, "has its working directory in it", id="near"),
         pytest.param(["python", "-c", WAIT], {"PATH": "/nowhere:{e}/bin"}, "runs from it", id="found by PATH"),
+        pytest.param(
+            ["sh", "-c", f"cd {{e}}/bin; exec ./python -c \"import os; os.chdir('/'); {WAIT}\""],
+            {}, "runs from it", id="near, and gone elsewhere",
+        ),
         pytest.param(["{e}/bin/tool", "-c", SHELL], {}, "runs from it", id="a program of its own"),
         pytest.param(["{link}/bin/python", "-c", WAIT], {}, "runs from it", id="through a link"),
         pytest.param(["env", "-C", "{e}/lib", "sh", "-c", SHELL], {}, "has its working directory in it", id="a shell"),

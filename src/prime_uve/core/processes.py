@@ -162,9 +162,12 @@ def _leads(process: psutil.Process) -> Iterator[_Lead]:
     named = variables.get("VIRTUAL_ENV", "")
     if os.path.isabs(named):
         yield _Lead(process, "has VIRTUAL_ENV set to it", (named,))
-    programs = _programs(_told(process.cmdline, []), _told(process.cwd, ""), variables.get("PATH", ""))
-    if programs:
-        yield _Lead(process, "runs from it", programs)
+    words: list[str] = _told(process.cmdline, [])
+    # It may have gone elsewhere since it was started; a shell says where that was.
+    folders = (_told(process.cwd, ""), variables.get("PWD", ""))
+    for programs in dict.fromkeys(_programs(words, folder, variables.get("PATH", "")) for folder in folders):
+        if programs:
+            yield _Lead(process, "runs from it", programs)
 
 
 def _follow(leads: Iterable[_Lead], places: Environments, timeout: float) -> Iterator[tuple[str, User]]:
