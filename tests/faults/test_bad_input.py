@@ -238,18 +238,12 @@ def test_a_home_that_is_not_there_is_made_by_a_write_only(ask: Callable[..., lis
 
 
 CLOCK = """
-import sys, time
-from datetime import datetime
-import prime_uve.core.cache, prime_uve.core.store
+import calendar, sys
 from pathlib import Path
+from prime_uve.core import timestamp
 from prime_uve.core.cache import Cache
 
-class Wrong(datetime):
-    @classmethod
-    def now(cls, tz=None):
-        return datetime(int(sys.argv[2]), 1, 1, tzinfo=tz)
-
-prime_uve.core.cache.datetime = prime_uve.core.store.datetime = Wrong
+timestamp.time = lambda: calendar.timegm((int(sys.argv[2]), 1, 1, 0, 0, 0))
 cache = Cache(Path(sys.argv[1]))
 project = cache.path.parent / "one"
 cache.add_mapping(project, "/v/one", "one", "01234567")

@@ -35,26 +35,26 @@ tell()
 """
 
 
+ANOTHER = "'{mount}' is not the file system that was mounted there, which is 'tmpfs server:/one'; mount it, or, "
+NOBODY_KNOWS = "nothing tells '{mount}' from another disk that is mounted there; mount it, or, "
+
+
 @pytest.mark.parametrize(
-    ("first", "second", "is_told_apart"),
+    ("first", "second", "removed", "exchanged"),
     [
-        pytest.param("server:/one", "server:/other one", True, id="another share"),
-        pytest.param("server:/one", "server:/one", False, id="the same share, without the project"),
-        pytest.param("/dev/first", "/dev/second", False, id="devices of which nothing lasting is known"),
+        pytest.param("server:/one", "server:/other one", "", ANOTHER, id="another share"),
+        pytest.param("server:/one", "server:/one", "", "", id="the same share, without the project"),
+        pytest.param("/dev/first", "/dev/second", NOBODY_KNOWS, NOBODY_KNOWS, id="disks of which nothing is known"),
     ],
 )
 def test_another_disk_at_the_same_place_does_not_say_that_a_project_is_gone(
-    tmp_path: Path, first: str, second: str, *, is_told_apart: bool
+    tmp_path: Path, first: str, second: str, removed: str, exchanged: str
 ) -> None:
     prefix = own_mounts()
     told = output(child(EXCHANGED, tmp_path, first, second, "demo", cwd=Path("/"), prefix=prefix)).splitlines()
-    row, here, gone, exchanged = told
+    row, here, *after = told
     assert ('"file_system": "tmpfs server:/one"' in row) == (not first.startswith("/dev"))
-    assert (here, gone) == ("here|", "gone|")
-    if is_told_apart:
-        assert exchanged.startswith(
-            f"unknown|'{tmp_path}/demo' is out of reach: '{tmp_path}' is not the file system that was mounted there, "
-            "which is 'tmpfs server:/one'; mount it, or, if it is gone for good, forget it: prime-uve unregister"
-        )
-    else:
-        assert exchanged == "gone|"
+    assert here == "here|"
+    for line, trouble in zip(after, (removed, exchanged), strict=True):
+        reason = trouble.format(mount=tmp_path)
+        assert line.startswith(f"unknown|'{tmp_path}/demo' is out of reach: {reason}" if trouble else "gone|")

@@ -76,13 +76,13 @@ def look_at_project(project: str, mapping: Mapping[str, object], table: MountTab
 
 def witnessed(project: str, mapping: Mapping[str, object], table: MountTable) -> Sight:
     """Return whether what is not to be seen of a project is gone: its witnesses are asked, as far as it has any."""
-    why, remedy = _lost_mount(mapping, table), "mount it"
+    why, remedy = _lost_mount(project, mapping, table), "mount it"
     if not why:
         why, remedy = _lost_parent(os.path.dirname(project), mapping), "connect what it lies on"
     return out_of_reach(project, project, why, remedy) if why else GONE
 
 
-def _lost_mount(mapping: Mapping[str, object], table: MountTable) -> str:
+def _lost_mount(project: str, mapping: Mapping[str, object], table: MountTable) -> str:
     """Say what has become of the mount that a project lay on, empty where it is the same, or none is known."""
     mount, file_system = mapping.get(MOUNT), mapping.get(FILE_SYSTEM)
     if not isinstance(mount, str):
@@ -90,6 +90,8 @@ def _lost_mount(mapping: Mapping[str, object], table: MountTable) -> str:
     # A subvolume is in no table, and a disk may have been mounted since it was read.
     if mount not in table and not os.path.ismount(mount):
         return f"nothing is mounted at {mount!r}"
+    if not isinstance(file_system, str) and mount == os.path.dirname(project):
+        return f"nothing tells {mount!r} from another disk that is mounted there"  # the roots of both have one inode
     mounted = mounts.identity_of(mount) if isinstance(file_system, str) else None
     if mounted is not None and mounted != file_system:
         return f"{mount!r} is not the file system that was mounted there, which is {file_system!r}"
