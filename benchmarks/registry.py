@@ -31,7 +31,7 @@ from prime_uve.core.cache import Cache
 path, name, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 cache = Cache(path)
 def add(which):
-    cache.add_mapping(Path(f"/work/{name}-{which}"), f"${{HOME}}/prime-uve/venvs/{name}-{which}", "x", "0" * 8)
+    cache.add_mapping(Path(f"/srv/{name}-{which}"), f"${{HOME}}/prime-uve/venvs/{name}-{which}", "x", "0" * 8)
 def seconds(action, *args):
     begin = time.perf_counter()
     action(*args)

@@ -52,10 +52,10 @@ def test_the_hash_in_the_name_decides(tmp_path: Path, inner: str) -> None:
 
 
 def test_of_several_the_outermost_is_the_owner(environment: Path) -> None:
-    for name, path in {"a": "/work/project/members/a", "b": "/work/project", "c": "/work/project-2/c"}.items():
+    for name, path in {"a": "/srv/project/members/a", "b": "/srv/project", "c": "/srv/project-2/c"}.items():
         record(environment, name, editable(f"file://{path}"))
-    assert probable_owner(str(environment)) == "/work/project"
-    assert set(editables(str(environment))) == {"/work/project", "/work/project-2/c", "/work/project/members/a"}
+    assert probable_owner(str(environment)) == "/srv/project"
+    assert set(editables(str(environment))) == {"/srv/project", "/srv/project-2/c", "/srv/project/members/a"}
 
 
 @pytest.mark.parametrize(
