@@ -483,6 +483,17 @@ class TestWorktrees:
         assert (done.returncode, "prime-uve init" in done.stderr) == (0, True)
         assert local.read_text() == f"UV_PROJECT_ENVIRONMENT={OLD}\n"
 
+    @pytest.mark.parametrize("ref", ["", "HEAD"], ids=["not told", "told"])
+    def test_a_checkout_that_is_not_said_to_be_the_first_is_warned_and_left_alone(
+        self, branched: Path, run: Run, ref: str
+    ) -> None:
+        worktree = branched.parent / "worktree"
+        staging.quietly(branched, "worktree", "add", worktree)
+        told = {"PRE_COMMIT_CHECKOUT_TYPE": "1", "PRE_COMMIT_FROM_REF": ref, "PRE_COMMIT_TO_REF": ref}
+        done = run("prime-uve-hook", "register", cwd=worktree, env=told)
+        assert (done.returncode, f"prime-uve init {str(worktree)!r}" in done.stderr) == (0, True)
+        assert not (worktree / ".env.uve.local").exists()
+
     def test_a_worktree_of_a_bare_repository_has_none_to_leave_the_environment_to(
         self, branched: Path, run: Run, git: Git
     ) -> None:

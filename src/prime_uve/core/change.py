@@ -31,7 +31,8 @@ class Change:
     @property
     def is_first(self) -> bool:
         """Whether this is the first checkout in its folder, as ``git clone`` and ``git worktree add`` make it."""
-        return self.event == "post-checkout" and bool(self.words) and not self.words[0].strip("0")
+        old = self.words[0] if self.event == "post-checkout" and self.words else ""
+        return bool(old) and not old.strip("0")
 
     @property
     def _is_squash(self) -> bool:
